@@ -1,0 +1,70 @@
+"""Errors that a person reads: what failed, where, what was expected, what to do next."""
+
+from typing import ClassVar
+
+
+class CallboardError(Exception):
+    """Base of every error with a message meant for a person.
+
+    The message never holds a secret. `status` is the HTTP status a page or the API answers with,
+    `name` the stable word in the JSON error body.
+    """
+
+    status: ClassVar[int] = 500
+    name: ClassVar[str] = "InternalError"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class InputError(CallboardError):
+    """What was handed in cannot be used."""
+
+    status = 400
+    name = "InputError"
+
+
+class NotAllowedError(CallboardError):
+    """The one who asks may not do this."""
+
+    status = 403
+    name = "NotAllowedError"
+
+
+class NotFoundError(CallboardError):
+    """There is no such thing."""
+
+    status = 404
+    name = "NotFoundError"
+
+
+class ConflictError(CallboardError):
+    """The state of things does not allow it."""
+
+    status = 409
+    name = "ConflictError"
+
+
+class NotReadyError(CallboardError):
+    """A remote part does not answer now; try again later."""
+
+    status = 503
+    name = "ServiceUnavailableError"
+
+
+class UnauthorisedError(CallboardError):
+    """A remote part refused the credentials it was given."""
+
+    status = 502
+    name = "UpstreamUnauthorisedError"
+
+
+class SettingsError(CallboardError):
+    """The configuration cannot be used; the message lists every fault with its file and line."""
+
+    name = "SettingsError"

@@ -1,0 +1,1 @@
+"""The portal: web application and command line."""
