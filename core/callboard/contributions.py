@@ -1,0 +1,381 @@
+"""What hooks return: frozen descriptions of pages, cards, jobs and all else a plugin adds.
+
+Every callable in a contribution is synchronous. Those that draw (cards, tabs, badges, columns,
+pages) read tables only: they run while a person waits, under `plugins.time_limit`. Remote reads
+belong in jobs and entity sources.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from callboard.entities import Entity, EntityRef
+from callboard.i18n import Text
+from callboard.identity import Permission, Principal
+from callboard.kinds import Kind
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+    from typer import Typer
+
+    from callboard.host import Host
+
+Width = Literal[3, 4, 5, 6, 7, 8, 12]
+"""How many of the twelve columns of the page a card takes on a wide screen."""
+
+Status = Literal["ok", "run", "wait", "pause", "warn", "bad", "block", "unknown", "skip", "todo"]
+"""The one status vocabulary of the product; each state has its own mark and colour."""
+
+__all__ = [
+    "Badge", "CatalogColumn", "Cell", "ColumnContext", "Command", "EntityBadge", "EntityCard",
+    "EntityContext", "EntityProcessor", "EntitySource", "EntityTab", "Event", "EventContext",
+    "EventHandler", "Fragment", "HomeCard", "Job", "JobContext", "Kind", "Metric", "NavItem",
+    "Page", "PageContext", "Permission", "ProcessorContext", "Routes", "Sample",
+    "SearchDocument", "SearchSource", "SourceContext", "SourceDocument", "Status", "Webhook",
+    "WebhookRequest", "Width",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fragment:
+    """A piece of a page: a template of the plugin, or its source, and what it is filled with.
+
+    `template` is `<plugin>/<file>.html` below a directory given by `callboard_templates`;
+    `source` is Jinja text for a plugin of one file. Both are auto-escaped.
+    """
+
+    template: str = ""
+    source: str = ""
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageContext:
+    """What drawing code is told about the request."""
+
+    host: "Host"
+    principal: Principal
+    locale: str
+    time_zone: str
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityContext(PageContext):
+    """A request for something about one entity."""
+
+    entity: Entity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnContext(PageContext):
+    """A request for one cell for each of these entities: all rows of the page at once."""
+
+    entities: Sequence[Entity]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NavItem:
+    """A link in the sidebar. `section` is `main`, `deliver`, `assure` or `administer`."""
+
+    name: str
+    title: Text
+    path: str
+    icon: str = "plug"
+    section: Literal["main", "deliver", "assure", "administer"] = "main"
+    order: int = 100
+    permission: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A whole page in the portal's shell, at `/<plugin>/<path>` (`{name}` parts become `path`)."""
+
+    name: str
+    title: Text
+    path: str
+    render: Callable[[PageContext], Fragment | None]
+    permission: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
+    """API routes under `/api/plugins/<plugin>`. `router` is called once, when the portal starts."""
+
+    router: Callable[["Host"], "APIRouter"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeCard:
+    """A card on the home page. `render` gives None where there is nothing to show."""
+
+    name: str
+    title: Text
+    render: Callable[[PageContext], Fragment | None]
+    width: Width = 6
+    order: int = 100
+    permission: str = ""
+
+
+def _always(entity: Entity) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityCard:
+    """A card on the overview of the entities that `applies` accepts."""
+
+    name: str
+    title: Text
+    render: Callable[[EntityContext], Fragment | None]
+    applies: Callable[[Entity], bool] = _always
+    width: Width = 6
+    order: int = 100
+    permission: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityTab:
+    """A tab of an entity's page, with a URL of its own."""
+
+    name: str
+    title: Text
+    render: Callable[[EntityContext], Fragment | None]
+    applies: Callable[[Entity], bool] = _always
+    order: int = 100
+    permission: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Badge:
+    """A status beside an entity's title; `detail` says why, `path` leads to the evidence."""
+
+    status: Status
+    label: Text
+    detail: Text = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityBadge:
+    """Computes a badge for an entity's header; None where there is nothing to say."""
+
+    name: str
+    render: Callable[[EntityContext], Badge | None]
+    applies: Callable[[Entity], bool] = _always
+    order: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One cell of a catalog column. `at` is shown as an age in the reader's language."""
+
+    text: Text = ""
+    status: Status | None = None
+    at: datetime | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogColumn:
+    """A column of the catalog list, computed for all rows of a page in one call."""
+
+    name: str
+    title: Text
+    values: Callable[[ColumnContext], Mapping[EntityRef, Cell]]
+    kinds: frozenset[str] = frozenset({"component"})
+    order: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceDocument:
+    """One document of an entity source: YAML text (any number of documents) or one entity."""
+
+    path: str
+    content: str | Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceContext:
+    """`version` is what the source gave at its last good read, or empty."""
+
+    host: "Host"
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntitySource:
+    """Finds entities somewhere else and hands them to the catalog.
+
+    `version` is a cheap question, asked first: an answer equal to the last one means that nothing
+    changed and `read` is not called. `read` gives the whole set; what it no longer gives leaves
+    the catalog. An exception keeps the last good state and is shown with its time.
+    """
+
+    name: str
+    title: Text
+    read: Callable[[SourceContext], Iterable[SourceDocument]]
+    version: Callable[[SourceContext], str] | None = None
+    every: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessorContext:
+    """Where the document comes from."""
+
+    host: "Host"
+    source: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityProcessor:
+    """Changes or completes an entity before it is stored; must give the same for the same input.
+
+    `process` returns the new document, or None to leave it. A raising processor leaves the
+    document as it was and the fault is listed. A new `version` processes every entity again.
+    """
+
+    name: str
+    process: Callable[[Mapping[str, Any], ProcessorContext], Mapping[str, Any] | None]
+    version: str = "1"
+    order: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchDocument:
+    """Something that search finds beside entities. `key` is unique within the search source."""
+
+    key: str
+    title: str
+    path: str
+    text: str = ""
+    tags: tuple[str, ...] = ()
+    entity: EntityRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSource:
+    """Gives the documents to be found; read on schedule, only what changed is written."""
+
+    name: str
+    title: Text
+    read: Callable[["Host"], Iterable[SearchDocument]]
+    every: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobContext:
+    """One run of a job. `payload` is JSON; `attempt` counts from 1."""
+
+    host: "Host"
+    run: int
+    payload: Mapping[str, Any]
+    attempt: int
+    progress: Callable[[int, int, str], None]
+    """`progress(done, total, what)` shows how far the run is; it may be called often."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Work outside of requests, scheduled (`every`) or submitted. Safe to be killed and run twice.
+
+    One runner at a time for each (job, key). A failure is tried again `attempts` times in all,
+    after `backoff`, doubled each time, with jitter.
+    """
+
+    name: str
+    title: Text
+    run: Callable[[JobContext], None]
+    every: timedelta | None = None
+    attempts: int = 3
+    backoff: timedelta = timedelta(seconds=10)
+    timeout: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A fact of the event log, such as kind `catalog.entity.updated`, subject an entity ref."""
+
+    id: int
+    kind: str
+    subject: str
+    data: Mapping[str, Any]
+    at: datetime
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventContext:
+    """Events in their order, a batch at a time."""
+
+    host: "Host"
+    events: Sequence[Event]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventHandler:
+    """Is given every event whose kind is listed or begins with a listed `prefix.`, in order.
+
+    At least once: the cursor moves when `handle` returns.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    handle: Callable[[EventContext], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookRequest:
+    """A delivery. Header names are lower-case; the body is at most 5 MiB."""
+
+    host: "Host"
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """Receives POST `/hooks/<plugin>/<name>`.
+
+    `verify` runs first, before anything is stored: False answers 401. `handle` runs in a job and
+    is tried again on failure.
+    """
+
+    name: str
+    title: Text
+    verify: Callable[[WebhookRequest], bool]
+    handle: Callable[[WebhookRequest], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One value of a metric."""
+
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A gauge on `/metrics`, named `callboard_<plugin>_<name>`, read when it is scraped."""
+
+    name: str
+    help: str
+    read: Callable[["Host"], Iterable[Sample]]
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command group `callboard <name> …`. `load` is called only when the command is used.
+
+    Commands find their `Host` in `typer.Context.obj`.
+    """
+
+    name: str
+    help: str
+    load: Callable[[], "Typer"]

@@ -1,0 +1,73 @@
+"""What the host hands to a plugin's code."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from callboard.entities import Catalog
+from callboard.identity import Principal
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from callboard.git import GitRepository
+    from callboard.http import HttpClient
+
+
+class Host(Protocol):
+    """The host as one plugin sees it: its own settings, the shared database and services."""
+
+    plugin: str
+    settings: Any
+    """An instance of the model given by `callboard_settings`, or None."""
+    catalog: Catalog
+    data: Path
+    """A directory of this plugin's own, for caches that may be deleted at any time."""
+
+    def now(self) -> datetime:
+        """Give the time, in UTC, from the clock that tests can set."""
+
+    def read(self) -> AbstractContextManager["Connection"]:
+        """Open a connection for reading."""
+
+    def write(self) -> AbstractContextManager["Connection"]:
+        """Open one transaction; it is committed at the end of the block, or rolled back whole."""
+
+    def publish(
+        self,
+        connection: "Connection",
+        kind: str,
+        subject: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        actor: Principal | None = None,
+    ) -> None:
+        """Write an event in the transaction of the change it tells of."""
+
+    def audit(
+        self,
+        connection: "Connection",
+        action: str,
+        subject: str,
+        *,
+        actor: Principal,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write an audit entry in the transaction of the change it tells of."""
+
+    def submit(self, job: str, payload: Mapping[str, Any] | None = None, *, key: str = "") -> int:
+        """Ask for a run of one of this plugin's jobs and give its number.
+
+        A run of the same job and key that still waits is given back instead of a second one.
+        """
+
+    @property
+    def http(self) -> "HttpClient":
+        """The HTTP client with the site's proxy, CA bundle, limits and guards."""
+
+    def git(self, url: str) -> "GitRepository":
+        """Give a repository by its URL, with the site's credentials and guards."""
+
