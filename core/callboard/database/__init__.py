@@ -1,0 +1,16 @@
+"""The database: SQLite (WAL) embedded, PostgreSQL in production."""
+
+from callboard.database.engine import Database
+from callboard.database.types import Json, UtcDateTime, metadata
+from callboard.database.upgrade import Branch, SchemaState, inspect_schema, upgrade
+
+__all__ = [
+    "Branch",
+    "Database",
+    "Json",
+    "SchemaState",
+    "UtcDateTime",
+    "inspect_schema",
+    "metadata",
+    "upgrade",
+]

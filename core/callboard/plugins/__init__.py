@@ -1,0 +1,22 @@
+"""Plugins: found by entry point, loaded one by one, called in isolation.
+
+Nothing else in the host touches pluggy.
+"""
+
+from callboard.plugins.contributions import Contributed, Contributions
+from callboard.plugins.guard import Guard, PluginError
+from callboard.plugins.manager import Plugins, load_plugins, plugin_names_from
+from callboard.plugins.records import ENTRY_POINT_GROUP, PluginRecord, PluginState
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "Contributed",
+    "Contributions",
+    "Guard",
+    "PluginError",
+    "PluginRecord",
+    "PluginState",
+    "Plugins",
+    "load_plugins",
+    "plugin_names_from",
+]
