@@ -331,5 +331,5 @@ def _record_of(entry_point: importlib.metadata.EntryPoint) -> PluginRecord:
         name=entry_point.name,
         distribution=distribution.name,
         version=distribution.version,
-        summary=distribution.metadata.json.get("summary", ""),
+        summary=str(distribution.metadata.json.get("summary", "")),
     )

@@ -1,0 +1,183 @@
+"""The catalog's tables.
+
+`entity` holds what is served: real columns for what every list asks for, and the finished JSON as
+bytes. Other keys are in `entity_field`. One row of `relation` is a relation in both directions.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from callboard.database.types import Json, UtcDateTime, metadata
+
+Key: Final = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only where the key is a plain INTEGER."""
+
+state: Final = Table(
+    "catalog_state",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("generation", BigInteger, nullable=False),
+)
+"""One row: a number that grows with every change of the catalog."""
+
+source: Final = Table(
+    "source",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("name", String(120), nullable=False, unique=True),
+    Column("type", String(40), nullable=False),
+    Column("title", Json, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("every", Float, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("head", Text, nullable=False),
+    Column("last_read_at", UtcDateTime),
+    Column("last_success_at", UtcDateTime),
+    Column("failing_since", UtcDateTime),
+    Column("error", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+)
+"""A place entities come from. `head` is the version that was last read whole."""
+
+source_file: Final = Table(
+    "source_file",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("source_id", Key, ForeignKey("source.id", ondelete="CASCADE"), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("blob", Text, nullable=False),
+    Column("targets", Json),
+    Column("reads", Json),
+    UniqueConstraint("source_id", "path"),
+)
+"""A descriptor that was read. `blob` names its content; `targets` are the patterns its Locations
+point to; `reads` maps the files its placeholders took in to their blobs."""
+
+entity: Final = Table(
+    "entity",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("ref", String(255), nullable=False, unique=True),
+    Column("uid", String(36), nullable=False, unique=True),
+    Column("kind", String(63), nullable=False),
+    Column("name", String(63), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("lifecycle", Text, nullable=False),
+    Column("owner", String(255), nullable=False),
+    Column("system", String(255), nullable=False),
+    Column("domain", String(255), nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("hash", String(40), nullable=False),
+    Column("source_id", Key, ForeignKey("source.id"), nullable=False),
+    Column("file_id", Key, ForeignKey("source_file.id"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    Column("line", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index("ix_entity_kind_name", "kind", "name", "id"),
+    Index("ix_entity_kind_owner", "kind", "owner"),
+    Index("ix_entity_kind_type", "kind", "type"),
+    Index("ix_entity_kind_lifecycle", "kind", "lifecycle"),
+    Index("ix_entity_kind_system", "kind", "system"),
+    Index("ix_entity_source_kind", "source_id", "kind"),
+    Index("ix_entity_updated", "updated_at", "id"),
+)
+"""What is served. `kind` and `name` are lower case; `document` keeps the case of its author."""
+
+relation: Final = Table(
+    "relation",
+    metadata,
+    Column("origin_id", Key, ForeignKey("entity.id", ondelete="CASCADE"), nullable=False),
+    Column("source_ref", String(255), nullable=False),
+    Column("type", String(63), nullable=False),
+    Column("target_ref", String(255), nullable=False),
+    Column("reverse", String(63), nullable=False),
+    Index("ix_relation_origin", "origin_id"),
+    Index("ix_relation_source", "source_ref"),
+    Index("ix_relation_target", "target_ref"),
+)
+"""`source_ref` has `type` to `target_ref`, which has `reverse` back; `origin_id` declared it."""
+
+field_key: Final = Table(
+    "field_key",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+)
+"""The dotted paths that occur in entities, lower-case."""
+
+entity_field: Final = Table(
+    "entity_field",
+    metadata,
+    Column("key_id", Integer, ForeignKey("field_key.id"), nullable=False),
+    Column("value", String(200), nullable=False),
+    Column("entity_id", Key, ForeignKey("entity.id", ondelete="CASCADE"), nullable=False),
+    Index("ix_entity_field_key_value", "key_id", "value", "entity_id"),
+    Index("ix_entity_field_entity", "entity_id"),
+)
+"""Values that have no column of their own, lower-case, for filters and facets."""
+
+claim: Final = Table(
+    "claim",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("ref", String(255), nullable=False, index=True),
+    Column("source_id", Key, ForeignKey("source.id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "file_id", Key, ForeignKey("source_file.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("position", Integer, nullable=False),
+    Column("line", Integer, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("hash", String(40), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+"""A good document whose ref another one holds already. It is served when that one leaves."""
+
+rejected: Final = Table(
+    "rejected",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("source_id", Key, ForeignKey("source.id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "file_id", Key, ForeignKey("source_file.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("position", Integer, nullable=False),
+    Column("line", Integer, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("ref", String(255), nullable=False, index=True),
+    Column("owner", String(255), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+"""A document that cannot be served, and why. `ref` and `owner` are empty where unreadable."""
+
+search_document: Final = Table(
+    "search_document",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("source", String(120), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("ref", String(255), nullable=False),
+    Column("hash", String(40), nullable=False),
+    UniqueConstraint("source", "key"),
+)
+"""What plugins let search find. The words are in `search_document_text`, an index of its own."""
