@@ -1,0 +1,242 @@
+"""The kinds of entities: those built in, and the registry that plugins and settings add to."""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from callboard.errors import InputError
+from callboard.i18n import Translator
+from callboard.kinds import FieldType, Kind, KindField, KindRelation
+
+_ = Translator("callboard_catalog")
+
+_VERSIONS: Final = ("backstage.io/v1alpha1", "backstage.io/v1beta1")
+
+
+def _fields(names: str, *types: FieldType) -> tuple[KindField, ...]:
+    """Give one field for each name; those with a star are required."""
+    return tuple(
+        KindField(name=name.rstrip("*"), types=types or ("text",), required=name.endswith("*"))
+        for name in names.split()
+    )
+
+
+def _profile() -> KindField:
+    return KindField(name="profile", types=("object",), fields=_fields("displayName email picture"))
+
+
+def _part_of(path: str, kind: str) -> KindRelation:
+    return KindRelation(path=path, relation="partOf", reverse="hasPart", default_kind=kind)
+
+
+_OWNER: Final = KindRelation(
+    path="owner", relation="ownedBy", reverse="ownerOf", default_kind="Group"
+)
+_SYSTEM: Final = _part_of("system", "System")
+# `dependencyOf` gives relations but is in no schema upstream: one reference or a list is taken.
+_DEPENDENCIES: Final = (
+    KindRelation(path="dependsOn", relation="dependsOn", reverse="dependencyOf"),
+    KindRelation(path="dependencyOf", relation="dependencyOf", reverse="dependsOn"),
+)
+
+# Source of fields and relations: the Backstage catalog model, "Kinds".
+COMPONENT: Final = Kind(
+    name="Component",
+    api_versions=_VERSIONS,
+    title=_("Component"),
+    fields=_fields("type* lifecycle* owner* system subcomponentOf")
+    + _fields("providesApis consumesApis dependsOn", "texts"),
+    relations=(
+        _OWNER,
+        _part_of("subcomponentOf", "Component"),
+        _SYSTEM,
+        KindRelation(
+            path="providesApis",
+            relation="providesApi",
+            reverse="apiProvidedBy",
+            default_kind="API",
+        ),
+        KindRelation(
+            path="consumesApis",
+            relation="consumesApi",
+            reverse="apiConsumedBy",
+            default_kind="API",
+        ),
+        *_DEPENDENCIES,
+    ),
+)
+API: Final = Kind(
+    name="API",
+    api_versions=_VERSIONS,
+    title=_("API"),
+    fields=_fields("type* lifecycle* owner* definition* system"),
+    relations=(_OWNER, _SYSTEM),
+)
+RESOURCE: Final = Kind(
+    name="Resource",
+    api_versions=_VERSIONS,
+    title=_("Resource"),
+    fields=_fields("type* owner* system") + _fields("dependsOn", "texts"),
+    relations=(_OWNER, _SYSTEM, *_DEPENDENCIES),
+)
+SYSTEM: Final = Kind(
+    name="System",
+    api_versions=_VERSIONS,
+    title=_("System"),
+    fields=_fields("owner* domain type"),
+    relations=(_OWNER, _part_of("domain", "Domain")),
+)
+DOMAIN: Final = Kind(
+    name="Domain",
+    api_versions=_VERSIONS,
+    title=_("Domain"),
+    fields=_fields("owner* subdomainOf type"),
+    relations=(_OWNER, _part_of("subdomainOf", "Domain")),
+)
+GROUP: Final = Kind(
+    name="Group",
+    api_versions=_VERSIONS,
+    title=_("Group"),
+    fields=(
+        *_fields("type* parent"),
+        *_fields("children* members", "texts"),
+        _profile(),
+    ),
+    relations=(
+        KindRelation(path="parent", relation="childOf", reverse="parentOf", default_kind="Group"),
+        KindRelation(path="children", relation="parentOf", reverse="childOf", default_kind="Group"),
+        KindRelation(path="members", relation="hasMember", reverse="memberOf", default_kind="User"),
+    ),
+)
+USER: Final = Kind(
+    name="User",
+    api_versions=_VERSIONS,
+    title=_("User"),
+    fields=(*_fields("memberOf*", "texts"), _profile()),
+    relations=(
+        KindRelation(
+            path="memberOf", relation="memberOf", reverse="hasMember", default_kind="Group"
+        ),
+    ),
+)
+LOCATION: Final = Kind(
+    name="Location",
+    api_versions=_VERSIONS,
+    title=_("Location"),
+    fields=(
+        *_fields("type target"),
+        *_fields("targets", "texts"),
+        KindField(name="presence", choices=("required", "optional")),
+    ),
+    spec_required=True,
+)
+_STEP_FIELDS: Final = (
+    *_fields("action*", "string"),
+    *_fields("id name", "string"),
+    *_fields("input", "object"),
+    *_fields("if", "string", "boolean"),
+)
+TEMPLATE: Final = Kind(
+    name="Template",
+    api_versions=("scaffolder.backstage.io/v1beta3",),
+    title=_("Template"),
+    fields=(
+        *_fields("type* owner lifecycle"),
+        KindField(name="steps", types=("objects",), required=True, fields=_STEP_FIELDS),
+        *_fields("parameters", "object", "objects"),
+        *_fields("secrets presentation output EXPERIMENTAL_recovery", "object"),
+        *_fields("formDecorators", "objects"),
+    ),
+    relations=(_OWNER,),
+)
+BUILT_IN_KINDS: Final = (
+    COMPONENT, API, RESOURCE, SYSTEM, DOMAIN, GROUP, USER, LOCATION, TEMPLATE,
+)  # fmt: skip
+
+SchemaCheck = Callable[[Any], Iterable[tuple[tuple[str | int, ...], str]]]
+"""Gives the path below `spec` and the message of each fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredKind:
+    """A kind, ready to check entities with."""
+
+    kind: Kind
+    spec_required: bool
+    relations: tuple[tuple[tuple[str, ...], KindRelation], ...]
+    check_schema: SchemaCheck | None
+
+
+class KindRegistry:
+    """The kinds that entities may have. Names are compared as they are written."""
+
+    def __init__(self, kinds: Iterable[Kind] = BUILT_IN_KINDS) -> None:
+        self._kinds: dict[tuple[str, str], RegisteredKind] = {}
+        self._versions: dict[str, list[str]] = {}
+        for kind in kinds:
+            self.add(kind)
+
+    def add(self, kind: Kind) -> None:
+        """Add a kind. Raises `InputError` where one of its versions is taken or it is no kind."""
+        taken = [version for version in kind.api_versions if (kind.name, version) in self._kinds]
+        if taken:
+            raise InputError(f"There is a kind {kind.name} with apiVersion {taken[0]} already.")
+        if not kind.api_versions:
+            raise InputError(
+                f"The kind {kind.name} has no apiVersion; expected such as example.com/v1."
+            )
+        registered = RegisteredKind(
+            kind,
+            kind.spec_required or any(field.required for field in kind.fields),
+            tuple((tuple(relation.path.split(".")), relation) for relation in kind.relations),
+            _schema_check(kind) if kind.schema is not None else None,
+        )
+        for version in kind.api_versions:
+            self._kinds[kind.name, version] = registered
+            self._versions.setdefault(kind.name, []).append(version)
+
+    def get(self, name: str, api_version: str) -> RegisteredKind | None:
+        """Give the kind with this name and apiVersion, or None."""
+        return self._kinds.get((name, api_version))
+
+    def versions(self, name: str) -> tuple[str, ...]:
+        """Give the apiVersions known for a kind; none where there is no such kind."""
+        return tuple(self._versions.get(name, ()))
+
+    def kinds(self) -> tuple[Kind, ...]:
+        """Give every kind once, in the order they were added."""
+        return tuple(dict.fromkeys(found.kind for found in self._kinds.values()))
+
+    def nearest(self, name: str) -> str:
+        """Give the known name most like this one, or an empty text."""
+        lower = {known.lower(): known for known in self._versions}
+        found = difflib.get_close_matches(name.lower(), lower, n=1)
+        return lower[found[0]] if found else ""
+
+
+def _schema_check(kind: Kind) -> SchemaCheck:
+    # Imported here since only custom kinds need it.
+    import jsonschema
+    import referencing
+
+    schema: Mapping[str, Any] = kind.schema or {}
+    validator_class = jsonschema.validators.validator_for(
+        schema, default=jsonschema.Draft202012Validator
+    )
+    try:
+        validator_class.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        raise InputError(
+            f"The schema of the kind {kind.name} is no JSON Schema: {error.message}"
+        ) from error
+    # An empty registry of its own: a $ref to a URL must not be fetched.
+    validator = validator_class(schema, registry=referencing.Registry())
+
+    def check(spec: Any) -> list[tuple[tuple[str | int, ...], str]]:
+        try:
+            return [(tuple(e.absolute_path), e.message) for e in validator.iter_errors(spec)]
+        except referencing.exceptions.Unresolvable as error:
+            return [((), f"the schema of {kind.name} refers to {error.ref}, which it lacks")]
+
+    return check
