@@ -1,0 +1,135 @@
+"""Addresses and names of references from outside: what is refused before git sees it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from callboard.errors import InputError
+from callboard.git.local import check_local
+from callboard.redaction import redact
+
+MAXIMUM_URL_LENGTH: Final = 2000
+MAXIMUM_REFERENCE_LENGTH: Final = 250
+
+_CONTROL: Final = re.compile(r"[\x00-\x20\x7f-\x9f]")
+_HELPER: Final = re.compile(r"[A-Za-z0-9+.-]*::")
+_HOST: Final = re.compile(r"\w[\w.-]*|[0-9A-Fa-f:.]+")
+_USER: Final = re.compile(r"\w[\w.+-]*")
+_SECURE_COPY: Final = re.compile(
+    r"(?:(?P<user>[^@/:]+)@)?(?P<host>[^@/:\[\]]+|\[[0-9A-Fa-f:.]+\]):(?P<path>.+)", re.DOTALL
+)
+_HASH: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# `git check-ref-format`, with a leading hyphen refused in addition.
+_BAD_REFERENCE: Final = re.compile(
+    r"^[-/@]$|^[-/]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/$|\.$|(?:^|/)\.|\.lock(?:/|$)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A checked address. `url` is what git is given, without a password."""
+
+    url: str
+    scheme: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+
+def parse_address(url: str, *, allow_local: Sequence[Path], allow_http: bool) -> Address:
+    """Check where a repository is said to be.
+
+    Raises `InputError` for an address that is no https, ssh, git or (where allowed) http address
+    or local path, and for anything git could take as an option or as a command.
+    """
+    if not url or len(url) > MAXIMUM_URL_LENGTH or url.startswith("-") or _HELPER.match(url):
+        raise _refused(url, "it is empty, too long, an option or a remote helper")
+    if _CONTROL.search(url) and not url.startswith(("/", "file://")):
+        raise _refused(url, "it holds white space or control characters")
+    if url.startswith(("/", "file://")):
+        return _local(url, allow_local)
+    if "://" not in url:
+        return _secure_copy(url)
+    return _remote(url, allow_http=allow_http)
+
+
+def _local(url: str, allow_local: Sequence[Path]) -> Address:
+    path = url
+    if url.startswith("file://"):
+        host, _, path = url.removeprefix("file://").partition("/")
+        if host not in ("", "localhost"):
+            raise _refused(url, "a file address names no other host")
+        path = "/" + unquote(path)
+    if re.search(r"[\x00-\x1f\x7f]", path):
+        raise _refused(url, "it holds control characters")
+    return Address(str(check_local(Path(path), allow_local)), "file")
+
+
+def _secure_copy(url: str) -> Address:
+    match = _SECURE_COPY.fullmatch(url)
+    if match is None:
+        raise _refused(url, "it is neither a URL nor host:path nor an absolute path")
+    user, host, path = match["user"], match["host"].strip("[]"), match["path"]
+    if not _HOST.fullmatch(host) or (user and not _USER.fullmatch(user)) or path[0] in "-:":
+        raise _refused(url, "its user, host or path begins or is written in a way git misreads")
+    return Address(url, "ssh")
+
+
+def _remote(url: str, *, allow_http: bool) -> Address:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise _refused(url, "it is not a well-formed URL") from error
+    if parts.scheme not in ("https", "ssh", "git", "http"):
+        raise _refused(url, f"the protocol {parts.scheme[:20]!r} is not allowed")
+    if parts.scheme == "http" and not allow_http:
+        raise _refused(url, "http is not encrypted and not allowed here")
+    host = parts.hostname or ""
+    if not _HOST.fullmatch(host) or parts.path.startswith("/-") or parts.query or parts.fragment:
+        raise _refused(url, "its host or path is missing or written in a way git misreads")
+    place = f"[{host}]" if ":" in host else host
+    place += f":{port}" if port else ""
+    username, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if parts.scheme == "ssh":
+        if password or (username and not _USER.fullmatch(username)):
+            raise _refused(url, "an SSH address holds a plain user name and no password")
+        return Address(url, "ssh")
+    return Address(
+        urlunsplit((parts.scheme, place, parts.path, "", "")), parts.scheme, username, password
+    )
+
+
+def _refused(url: str, reason: str) -> InputError:
+    return InputError(
+        f"The repository address {redact(url)[:200]!r} is refused: {reason}.",
+        hint="Expected https://host/path, ssh://user@host/path, user@host:path, "
+        "or a path under a folder that the settings allow.",
+    )
+
+
+def check_reference(name: str) -> str:
+    """Give the name of a branch or tag back if it is one git allows (`git check-ref-format`).
+
+    Raises `InputError` otherwise, and for names that begin with a hyphen.
+    """
+    if not name or len(name) > MAXIMUM_REFERENCE_LENGTH or _BAD_REFERENCE.search(name):
+        raise InputError(
+            f"{name[:80]!r} is not the name of a branch or tag.",
+            hint="Expected a name such as main, release/1.2 or v1.2.0, or a full commit hash.",
+        )
+    return name
+
+
+def is_hash(text: str) -> bool:
+    """Whether the text is a full object hash in lower case."""
+    return _HASH.fullmatch(text) is not None
+
+
+def check_hash(text: str) -> str:
+    """Give a full object hash back; raises `InputError` for anything else."""
+    if not is_hash(text):
+        raise InputError(f"{text[:80]!r} is not a commit hash; expected 40 hexadecimal digits.")
+    return text
