@@ -1,0 +1,5 @@
+module git.yunhe.example.com/trading-monorepo/trade-gateway
+
+go 1.23
+
+require git.yunhe.example.com/shared-libraries/go-kit v1.6.0
