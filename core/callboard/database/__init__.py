@@ -1,6 +1,7 @@
 """The database: SQLite (WAL) embedded, PostgreSQL in production."""
 
 from callboard.database.engine import Database
+from callboard.database.signals import touch
 from callboard.database.types import Json, UtcDateTime, metadata
 from callboard.database.upgrade import Branch, SchemaState, inspect_schema, upgrade
 
@@ -12,5 +13,6 @@ __all__ = [
     "UtcDateTime",
     "inspect_schema",
     "metadata",
+    "touch",
     "upgrade",
 ]

@@ -3,13 +3,14 @@
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from callboard.database.signals import TOPICS, CommitSignals
 from callboard.errors import SettingsError
 
 BUSY_SECONDS = 15
@@ -34,6 +35,7 @@ class Database:
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.dialect: Literal["sqlite", "postgresql"] = self._dialect()
         self._write_lock = threading.RLock()
+        self.committed = CommitSignals()
         self.engine = self._make_engine(pool_size)
 
     def _dialect(self) -> Literal["sqlite", "postgresql"]:
@@ -89,14 +91,13 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Open one transaction: committed at the end of the block, rolled back by an exception."""
-        if self.dialect == "postgresql":
-            with self.engine.begin() as connection:
-                yield connection
-            return
-        with self._write_lock, self.engine.connect() as connection:
-            connection = connection.execution_options(callboard_write=True)
+        topics: set[str] = set()
+        lock = nullcontext() if self.dialect == "postgresql" else self._write_lock
+        with lock, self.engine.connect() as connection:
+            connection = connection.execution_options(callboard_write=True, **{TOPICS: topics})
             with connection.begin():
                 yield connection
+        self.committed.send(topics)
 
     def ping(self) -> None:
         """Ask the database for a sign of life; raises what the driver raises."""
