@@ -1,9 +1,12 @@
 """The sample organisation: repeatable, resumable, and valid but for the faults it is to show."""
 
 import fnmatch
+import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,7 +19,8 @@ import yaml
 from callboard.entities import EntityRef
 from callboard.errors import CallboardError
 from callboard_web.demo import DemoRepository, build_organisation, demo_configuration
-from callboard_web.demo.history import Changelog, growth, spread
+from callboard_web.demo.description import read_story
+from callboard_web.demo.history import Changelog, growth, plan_commits, spread
 
 NOW = datetime(2026, 11, 20, 6, 30, tzinfo=UTC)
 NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
@@ -161,28 +165,44 @@ def test_complete_repositories_are_kept_and_an_unfinished_one_is_made_anew(
 
 
 def test_a_killed_build_is_carried_on(built: list[DemoRepository], tmp_path: Path) -> None:
-    """Stop Git itself in the middle, as `kill -9` would, by a program of its name that dies."""
-    real = shutil.which("git")
-    assert real
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    fake = programs / "git"
-    fake.write_text(
-        "#!/bin/sh\n"
-        f'case "$*" in *.payment-service.*fast-import*) head -c 40000 >/dev/null; '
-        "kill -9 $$;; esac\n"
-        f'exec {real} "$@"\n'
+    """`kill -9` the process while Git reads the middle of a repository."""
+    kill_the_caller = (
+        'case "$*" in *.payment-service.*fast-import*)'
+        " head -c 40000 >/dev/null; kill -9 $PPID; exit 1;; esac"
     )
-    fake.chmod(0o755)
+    environment = os.environ | {"PATH": git_that_does(tmp_path, kill_the_caller)}
     directory = tmp_path / "demo"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{programs}:/usr/bin:/bin")
-        with pytest.raises(CallboardError, match="payment-service"):
-            build_organisation(directory, now=NOW)
+    program = (
+        "import pathlib, sys, datetime; from callboard_web.demo import build_organisation;"
+        "build_organisation(pathlib.Path(sys.argv[1]),"
+        " now=datetime.datetime.fromisoformat(sys.argv[2]))"
+    )
+    command = [sys.executable, "-c", program, str(directory), NOW.isoformat()]
+    assert subprocess.run(command, env=environment, check=False).returncode == -signal.SIGKILL
     done = {path.name for path in directory.glob("*.git")}
     assert "order-service.git" in done
     assert "payment-service.git" not in done
     assert heads(build_organisation(directory, now=NOW)) == heads(built)
+
+
+def test_a_failing_git_is_named_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", git_that_does(tmp_path, "echo 'fatal: disk full' >&2; exit 128"))
+    with pytest.raises(CallboardError, match=r"organisation.*git init.*128.*disk full"):
+        build_organisation(tmp_path / "demo", now=NOW)
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    with pytest.raises(CallboardError, match=r"Install git"):
+        build_organisation(tmp_path / "demo", now=NOW)
+
+
+def git_that_does(directory: Path, script: str) -> str:
+    """Give a search path whose `git` runs the script before the real one."""
+    program = directory / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\n{script}\nexec {shutil.which("git")} "$@"\n')
+    program.chmod(0o755)
+    return f"{program.parent}:{os.environ['PATH']}"
 
 
 def test_git_finds_nothing_wrong(built: list[DemoRepository]) -> None:
@@ -386,3 +406,13 @@ def test_the_changelog_gathers_lines_under_each_version() -> None:
     assert changelog.text() == (
         "# Changelog\n\n## Unreleased 未发布\n\n- fix: two\n\n## v1 (2026-11-20)\n\n- feat: one\n"
     )
+
+
+@pytest.mark.parametrize("now", [NOW, NOW + timedelta(days=2, hours=10), NOW + timedelta(days=101)])
+def test_no_commit_is_older_than_its_parent_or_in_the_future(now: datetime) -> None:
+    story = read_story()
+    for description in story.repositories:
+        commits = plan_commits(description, story, now)
+        assert max(commit.when for commit in commits) <= now
+        for commit in commits:
+            assert commit.parent is None or commits[commit.parent].when <= commit.when

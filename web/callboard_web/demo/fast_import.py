@@ -53,16 +53,14 @@ def write_repository(path: Path, commits: Iterable[Commit]) -> None:
 
     Raises `CallboardError` where Git is missing, too old or fails.
     """
-    _git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(path))
+    _git(path, "init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(path))
     # Without an unpack limit small streams become loose objects, which is slower.
-    _git(
-        *("-c", "fastimport.unpackLimit=0", f"--git-dir={path}"),
-        *("fast-import", "--quiet", "--done", "--date-format=raw"),
-        stdin=b"".join(_stream(commits)),
-    )
+    options = ("-c", "fastimport.unpackLimit=0", f"--git-dir={path}")
+    stream = b"".join(_stream(commits))
+    _git(path, *options, "fast-import", "--quiet", "--done", stdin=stream)
 
 
-def _git(*arguments: str, stdin: bytes = b"") -> None:
+def _git(path: Path, *arguments: str, stdin: bytes = b"") -> None:
     environment = _ENVIRONMENT | {"PATH": os.environ.get("PATH", os.defpath)}
     try:
         done = subprocess.run(
@@ -75,12 +73,14 @@ def _git(*arguments: str, stdin: bytes = b"") -> None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CallboardError(
-            f"Git could not be run: {error}.", hint="Install git 2.32 or newer."
+            f"The sample repository {path} could not be written: {error}.",
+            hint="Install git 2.32 or newer.",
         ) from error
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip()[:500]
         raise CallboardError(
-            f"Git could not write a sample repository: {reason}",
+            f"The sample repository {path} could not be written: "
+            f"git {' '.join(arguments[:5])} ended with {done.returncode}: {reason}.",
             hint="Check the free disk space and that git is 2.32 or newer.",
         )
 
