@@ -1,7 +1,7 @@
 """The kinds of entities: those built in, and the registry that plugins and settings add to."""
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -220,7 +220,7 @@ def _schema_check(kind: Kind) -> SchemaCheck:
     import jsonschema
     import referencing
 
-    schema: Mapping[str, Any] = kind.schema or {}
+    schema = dict(kind.schema or {})
     validator_class = jsonschema.validators.validator_for(
         schema, default=jsonschema.Draft202012Validator
     )
