@@ -21,7 +21,9 @@ except ImportError as error:  # pragma: no cover
     ) from error
 
 _CANNOT_START: Final = "found character that cannot start any token"
+_BAD_TAB: Final = "found a tab character that violates indentation"
 _CHARACTER_HINTS: Final = {
+    _BAD_TAB: "indent with spaces",
     "\t": "a tab stands where a value begins; indent with spaces",
     "%": "% begins no value; this looks like an unfilled template",
     "@": "put quotes around a value that begins with @",
@@ -169,7 +171,7 @@ def repaired(data: bytes) -> bytes:
 
 
 def _without_bad_tab(data: bytes, error: Exception) -> bytes | None:
-    if not isinstance(error, MarkedYAMLError) or error.problem != _CANNOT_START:
+    if not isinstance(error, MarkedYAMLError) or error.problem not in {_CANNOT_START, _BAD_TAB}:
         return None
     mark = error.problem_mark
     lines = data.decode().split("\n")
