@@ -1,0 +1,15 @@
+"""The event log: facts, written in the transaction of the change they tell of."""
+
+from callboard.events.log import newest, prune, publish, publish_many, read
+from callboard.events.stream import Batch, EventStream, Subscription
+
+__all__ = [
+    "Batch",
+    "EventStream",
+    "Subscription",
+    "newest",
+    "prune",
+    "publish",
+    "publish_many",
+    "read",
+]
