@@ -22,15 +22,15 @@ _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"(\b[a-z][a-z0-9+.-]{0,30}://)(?!git@)[^/\s?#'\"<>]{1,2000}@", rf"\1{MASK}@"),
         (
             (
-                r"(\b(?:proxy-)?authorization\b['\"]?\s*[:=,]\s*b?['\"]?)"
+                r"(\b(?:proxy-)?authorization\b['\"]?\s*[:=,]\s*(?:b?['\"])?)"
                 r"(?:(?:basic|bearer|token|digest|negotiate)\s+)?[^\s'\",;]+"
             ),
             rf"\1{MASK}",
         ),
-        (r"(\b(?:set-)?cookie\b['\"]?\s*[:,]\s*b?['\"]?)[^\r\n'\"]+", rf"\1{MASK}"),
+        (r"(\b(?:set-)?cookie\b['\"]?\s*[:,]\s*(?:b?['\"])?)[^\r\n'\"]+", rf"\1{MASK}"),
         (r"\b(bearer\s+)[\w.~+/-]{8,}=*", rf"\1{MASK}"),
         (
-            rf"((?<![\w-]){_SENSITIVE_NAME}['\"]?\s*[:=,]\s*b?['\"]?)(?!\s)[^\s&'\"#;,)]+",
+            rf"((?<![\w-]){_SENSITIVE_NAME}['\"]?\s*[:=,]\s*(?:b?['\"])?)(?!\s)[^\s&'\"#;,)]+",
             rf"\1{MASK}",
         ),
     )

@@ -1,0 +1,7 @@
+"""Requests to other hosts: bounded in time, size and number, and to allowed places only."""
+
+from callboard.http.budget import HostBudget
+from callboard.http.client import HttpClient
+from callboard.http.response import Response
+
+__all__ = ["HostBudget", "HttpClient", "Response"]
