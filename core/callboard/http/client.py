@@ -23,9 +23,9 @@ from callboard.http.retry import IDEMPOTENT, RETRIED_STATUS, Backoff, read_retry
 from callboard.http.transport import GuardedTransport, deadline
 from callboard.redaction import RedactingFilter, redact
 
-MAXIMUM_HOST: Final = re.compile(r"[\w.:-]+")
-_REDIRECTS: Final = 5
+MAXIMUM_REDIRECTS: Final = 5
 MAXIMUM_URL_LENGTH: Final = 8000
+_HOST: Final = re.compile(r"[\w.:-]+")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEPT_ON_OTHER_HOSTS: Final = frozenset({"accept", "accept-language", "if-none-match"})
 
