@@ -1,5 +1,7 @@
 """Errors that a person reads: what failed, where, what was expected, what to do next."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -64,7 +66,32 @@ class UnauthorisedError(CallboardError):
     name = "UpstreamUnauthorisedError"
 
 
+@dataclass(frozen=True, slots=True)
+class SettingsFault:
+    """One thing wrong with the configuration.
+
+    `file` is the settings file as it was named, or the environment variable; `line` counts from 1,
+    0 where there is none; `key` is dotted, such as `catalog.sources[0].url`. The message begins
+    with the key and never holds a secret.
+    """
+
+    file: str
+    line: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.message}" if place else self.message
+
+
 class SettingsError(CallboardError):
     """The configuration cannot be used; the message lists every fault with its file and line."""
 
     name = "SettingsError"
+
+    def __init__(
+        self, message: str, *, hint: str = "", faults: Sequence[SettingsFault] = ()
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.faults = tuple(faults)

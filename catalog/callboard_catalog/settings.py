@@ -1,0 +1,104 @@
+"""The settings of the catalog: its sources, limits and the kinds of this site."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, field_validator
+
+from callboard.kinds import Kind
+from callboard.settings.types import Duration, SettingsModel, Size, matching
+
+DEFAULT_PATHS: Final = ("catalog-info.yaml", "catalog-info.yml")
+
+Schedule = Annotated[Duration, Field(ge=timedelta(seconds=5))]
+SourceName = Annotated[
+    str,
+    matching(
+        r"[a-z0-9][a-z0-9-]{0,62}",
+        "1 to 63 lower-case letters, digits and hyphens, a letter or digit first",
+    ),
+]
+WebUrl = Annotated[str, matching(r"https?://\S+", "a URL that begins with https:// or http://")]
+
+
+class _Source(SettingsModel):
+    name: SourceName = Field(
+        description="Name of the source: lower-case letters, digits and hyphens; shown on pages.",
+    )
+    schedule: Schedule = Field(
+        default=timedelta(minutes=5), description="How often to look for changes, beside webhooks."
+    )
+
+
+class FolderSource(_Source):
+    """A folder of this machine."""
+
+    type: Literal["folder"] = Field(description="`folder`")
+    path: Path = Field(description="The folder; a relative one is taken from `callboard.yaml`.")
+    paths: tuple[str, ...] = Field(
+        default=DEFAULT_PATHS,
+        min_length=1,
+        description="Descriptor files within the source; `*`, `**` and `?` are understood.",
+    )
+
+
+class GitSource(_Source):
+    """A Git repository, read at the newest commit of a branch."""
+
+    type: Literal["git"] = Field(description="`git`")
+    url: str = Field(min_length=1, description="Any URL that git reads.")
+    branch: str = Field(default="", description="The branch; without it the default branch.")
+    paths: tuple[str, ...] = Field(
+        default=DEFAULT_PATHS,
+        min_length=1,
+        description="Descriptor files within the source; `*`, `**` and `?` are understood.",
+    )
+    depth: int | None = Field(
+        default=None,
+        ge=1,
+        description="Commits to fetch; without it the whole history, which plugins may show.",
+    )
+
+
+class UrlSource(_Source):
+    """One descriptor file behind a URL."""
+
+    type: Literal["url"] = Field(description="`url`")
+    url: WebUrl = Field(description="Address of the file, http or https.")
+
+
+Source = Annotated[FolderSource | GitSource | UrlSource, Field(discriminator="type")]
+
+
+class LimitsSettings(SettingsModel):
+    """How much one descriptor file may cost before it is refused."""
+
+    file_size: Size = Field(default=5 * 1024**2, gt=0, description="Size of one file.")
+    documents: int = Field(default=1_000, ge=1, description="Documents in one file.")
+    depth: int = Field(default=64, ge=8, le=200, description="Levels of lists and objects.")
+
+
+class CatalogSettings(SettingsModel):
+    """The service catalog: where descriptors come from."""
+
+    sources: list[Source] = Field(
+        default=[], description="Places with descriptor files. Each has a name of its own."
+    )
+    limits: LimitsSettings = Field(
+        default=LimitsSettings(), description="Bounds on one descriptor file."
+    )
+    kinds: list[Kind] = Field(
+        default=[], description="Kinds of entities of this site, beside those the portal knows."
+    )
+
+    @field_validator("sources")
+    @classmethod
+    def _names_are_unique(cls, sources: list[Source]) -> list[Source]:
+        names = [source.name for source in sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"expected every source to have a name of its own; used twice: {', '.join(twice)}"
+            )
+        return sources

@@ -1,0 +1,79 @@
+"""The settings of the portal's pages."""
+
+import re
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from callboard.settings.types import SettingsModel, matching
+
+
+def _listen_address(text: str) -> str:
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\s/]+):([0-9]{1,5})", text)
+    if match is None or int(match[2]) > 65535:
+        raise ValueError("expected an address and a port such as 127.0.0.1:8000 or [::1]:8000")
+    return text
+
+
+def _time_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (OSError, ValueError, LookupError):
+        raise ValueError("expected a time zone such as UTC or Asia/Shanghai") from None
+    return text
+
+
+class PortalSettings(SettingsModel):
+    """The portal as people see it: its name, its address, its languages."""
+
+    title: str = Field(
+        default="Callboard", min_length=1, max_length=80, description="Name of the portal."
+    )
+    organisation: str = Field(default="", max_length=120, description="Whose portal it is.")
+    listen: Annotated[str, AfterValidator(_listen_address)] = Field(
+        default="127.0.0.1:8000",
+        description="Address and port to listen on. Other machines reach it at `0.0.0.0:8000`.",
+    )
+    base_url: Annotated[
+        str,
+        matching(
+            r"(https?://[^\s?#]*[^\s?#/])?",
+            "a URL such as https://portal.example without a slash at the end",
+        ),
+    ] = Field(
+        default="",
+        description="Address people use, without a slash at the end; for links in messages and "
+        "behind a proxy.",
+    )
+    languages: tuple[str, ...] = Field(
+        default=("en", "zh-CN"), min_length=1, description="Languages that people may choose."
+    )
+    default_language: str = Field(
+        default="auto", description="The language at the first visit; `auto` takes the browser's."
+    )
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        default="UTC", description="Time zone of the times on pages, such as `Asia/Shanghai`."
+    )
+    cookie_secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="Signs cookies: 32 random characters or more, the same in every process. "
+        "Without it a new one is made at each start.",
+    )
+
+    @model_validator(mode="after")
+    def _default_is_offered(self) -> Self:
+        if self.default_language not in ("auto", *self.languages):
+            raise ValueError("expected default_language to be auto or one of languages")
+        return self
+
+    @property
+    def host(self) -> str:
+        """The address to listen on."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port to listen on."""
+        return int(self.listen.rpartition(":")[2])
