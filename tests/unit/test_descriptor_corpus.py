@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from callboard.errors import NotFoundError
 from callboard_catalog.descriptors import (
     Document,

@@ -4,6 +4,9 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from callboard.entities import EntityRef
 from callboard.errors import InputError
 from callboard_catalog.descriptors import (
@@ -18,23 +21,21 @@ from callboard_catalog.descriptors import (
     stable_json,
     validate,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 CORPUS = Path(__file__).parents[3] / "shared/fixtures/catalog/real"
 REGISTRY = KindRegistry()
 SEEDS = [
-    b"apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: a\n  tags: [x]\n"
+    (b"apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: a\n  tags: [x]\n"
     b"spec:\n  type: service\n  lifecycle: production\n  owner: group:team-a\n---\n# empty\n---\n"
     b"apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata: &m {name: b, labels: {x/y: z}}\n"
-    b"spec: {type: team, children: [], <<: {parent: c}, profile: {email: \"q\\x41\"}}\n",
-    b"apiVersion: scaffolder.backstage.io/v1beta3\nkind: Template\nmetadata:\n  name: t\n"
-    b"spec:\n  type: x\n  steps:\n  - {action: 'fetch:template', if: true}\n",
+    b"spec: {type: team, children: [], <<: {parent: c}, profile: {email: \"q\\x41\"}}\n"),
+    (b"apiVersion: scaffolder.backstage.io/v1beta3\nkind: Template\nmetadata:\n  name: t\n"
+    b"spec:\n  type: x\n  steps:\n  - {action: 'fetch:template', if: true}\n"),
 ]  # fmt: skip
 PIECES = st.sampled_from(
-    [b"---\n", b"...\n", b"\t", b"- ", b": ", b"? ", b"&a ", b"*a ", b"<<: ", b"{", b"}", b"[", b"]",
-     b"|\n", b">-\n", b"'", b'"', b"#", b"%YAML 1.2\n", b"!!int ", b"!x ", b"\r\n", b"\n", b"  ", b"\xff",
-     b"\x00", b"\xef\xbb\xbf", b"\xff\xfe", b"kind", b"1", b"null", b"a", "支".encode(), b"\\ud800"]
+    [b"---\n", b"...\n", b"\t", b"- ", b": ", b"? ", b"&a ", b"*a ", b"<<: ", b"{", b"}", b"[",
+     b"]",      b"|\n", b">-\n", b"'", b'"', b"#", b"%YAML 1.2\n", b"!!int ", b"!x ", b"\r\n", b"\n",
+     b"  ", b"\xff",     b"\x00", b"\xef\xbb\xbf", b"\xff\xfe", b"kind", b"1", b"null", b"a", "支".encode(), b"\\ud800"]
 )  # fmt: skip
 QUICK = settings(
     max_examples=300, deadline=2000, suppress_health_check=[HealthCheck.too_slow], derandomize=True
@@ -63,7 +64,9 @@ def check_document(document: Document, lines: Lines, total: int) -> None:
     if not faults:
         finished = finish(document.value, Origin(location="url:https://example.com/x"))
         assert stable_json(finished.document)
-        assert all(pair.source == finished.ref for pair in relations(document.value, REGISTRY).pairs)
+        assert all(
+            pair.source == finished.ref for pair in relations(document.value, REGISTRY).pairs
+        )
 
 
 @given(st.binary(max_size=400))
@@ -109,7 +112,8 @@ def test_mutated_real_files(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     "unit",
     [b"---\n", b"...\n", b"- a\n---\n", b"{", b"a: [\n---\n", b"\t\n", b"-\t", b"a:\t\tb\n", b"? ",
-     b"&a ", b"'", b"a: b: c\n", b"%x\n", b"# c\n", b"|\n", b"\xff", b"a\t\n--- \n", b"!", b"- -\t# x\n"],
+     b"&a ", b"'", b"a: b: c\n", b"%x\n", b"# c\n", b"|\n", b"\xff", b"a\t\n--- \n", b"!",
+     b"- -\t# x\n"],
 )  # fmt: skip
 def test_repeated_input_takes_bounded_time(unit: bytes) -> None:
     data = unit * (200_000 // len(unit))
@@ -138,10 +142,9 @@ def test_a_reference_is_read_or_refused(text: str) -> None:
     for default_kind in (None, "component"):
         try:
             ref = EntityRef.parse(text, default_kind=default_kind)
-        except InputError as error:
-            assert error.message
-        else:
-            assert ref.kind
-            assert ref.namespace
-            assert ref.name
-            assert EntityRef.parse(str(ref)) == ref
+        except InputError:
+            continue
+        assert ref.kind
+        assert ref.namespace
+        assert ref.name
+        assert EntityRef.parse(str(ref)) == ref

@@ -5,7 +5,8 @@ import time
 from typing import Any
 
 import pytest
-from callboard_catalog.descriptors import Document, Lines, Limits, locate, read_documents
+
+from callboard_catalog.descriptors import Document, Limits, Lines, locate, read_documents
 
 
 def value(text: str) -> Any:

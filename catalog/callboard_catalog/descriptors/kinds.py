@@ -174,6 +174,7 @@ class KindRegistry:
     def __init__(self, kinds: Iterable[Kind] = BUILT_IN_KINDS) -> None:
         self._kinds: dict[tuple[str, str], RegisteredKind] = {}
         self._versions: dict[str, list[str]] = {}
+        self._all: list[Kind] = []
         for kind in kinds:
             self.add(kind)
 
@@ -192,6 +193,7 @@ class KindRegistry:
             tuple((tuple(relation.path.split(".")), relation) for relation in kind.relations),
             _schema_check(kind) if kind.schema is not None else None,
         )
+        self._all.append(kind)
         for version in kind.api_versions:
             self._kinds[kind.name, version] = registered
             self._versions.setdefault(kind.name, []).append(version)
@@ -205,8 +207,8 @@ class KindRegistry:
         return tuple(self._versions.get(name, ()))
 
     def kinds(self) -> tuple[Kind, ...]:
-        """Give every kind once, in the order they were added."""
-        return tuple(dict.fromkeys(found.kind for found in self._kinds.values()))
+        """Give every kind, in the order they were added."""
+        return tuple(self._all)
 
     def nearest(self, name: str) -> str:
         """Give the known name most like this one, or an empty text."""

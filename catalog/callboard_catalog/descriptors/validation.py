@@ -90,7 +90,7 @@ def _unknown(kind: str, version: Any, registry: KindRegistry) -> list[Fault]:
         nearest = registry.nearest(kind)
         hint = f"is it {nearest}?" if nearest else "custom kinds are declared in the settings"
         return [Fault("unknown-kind", ("kind",), f"there is no kind {shown(kind)}; {hint}")]
-    if not isinstance(version, str):
+    if not isinstance(version, str) or not _is_api_version(version):
         return []
     message = f"{kind} has no apiVersion {shown(version)}; expected {' or '.join(versions)}"
     return [Fault("unknown-apiVersion", ("apiVersion",), message)]
