@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -61,30 +61,49 @@ def identity(author: Author) -> dict[str, str]:
     }
 
 
-def entries_of(
-    runner: GitRunner, commit: str | None, paths: Mapping[str, object]
-) -> dict[str, str]:
-    """Give mode and blob of the paths that exist at a commit."""
+def list_entries(runner: GitRunner, commit: str | None) -> dict[str, str]:
+    """Give mode and blob of each path at a commit, nothing for None."""
     if commit is None:
         return {}
-    files = list_files(runner, commit, ["**"], 0)
-    return {file.path: f"{file.mode} {file.blob}" for file in files if file.path in paths}
+    return {file.path: f"{file.mode} {file.blob}" for file in list_files(runner, commit, ["**"], 0)}
 
 
-def write_tree(runner: GitRunner, base: str | None, changes: Mapping[str, bytes | None]) -> str:
-    """Give the tree of `base` with the changes; None as content deletes a file.
+def check_fit(entries: Mapping[str, str], changes: Mapping[str, bytes | None]) -> None:
+    """Raise `InputError` for a change that would write through or replace a link or a folder."""
+    folders = {parent for path in entries for parent in _parents(path)}
+    for path in changes:
+        if entries.get(path, "").startswith((SYMLINK_MODE, SUBMODULE_MODE)):
+            raise InputError(f"{path!r} is a link or a submodule and is not written to.")
+        if path in folders:
+            raise InputError(f"{path!r} is a folder; expected the path of a file.")
+        for parent in _parents(path):
+            if parent in entries and changes.get(parent, b"") is not None:
+                raise InputError(f"{path!r} cannot be written: {parent!r} is no folder.")
 
-    Raises `InputError` for a change that would write through a link, a submodule or a file.
+
+def _parents(path: str) -> Iterator[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def write_tree(
+    runner: GitRunner,
+    base: str | None,
+    entries: Mapping[str, str],
+    changes: Mapping[str, bytes | None],
+) -> str:
+    """Give the tree of `base`, which has these entries, with the changes.
+
+    Modes are kept. Raises `InputError` for changes that do not fit the tree.
     """
-    existing = entries_of(runner, base, changes)
+    check_fit(entries, changes)
     lines = []
     for path, content in changes.items():
-        mode = existing.get(path, _PLAIN_MODE).split()[0]
-        if mode in (SYMLINK_MODE, SUBMODULE_MODE):
-            raise InputError(f"{path!r} is a link or a submodule and is not written through.")
         if content is None:
             lines.append(f"0 {_NO_OBJECT}\t{path}")
         else:
+            mode = entries.get(path, _PLAIN_MODE).split()[0]
             blob = runner.run("hash-object", "-w", "--no-filters", "--stdin", data=content)
             lines.append(f"{mode} {blob.decode().strip()}\t{path}")
     with tempfile.TemporaryDirectory(prefix="callboard-index-") as folder:

@@ -67,7 +67,7 @@ _CONFIG: Final[Mapping[str, str]] = {
 
 # A local repository's own hooks would run with this process's rights when it is pushed to.
 _LOCAL_OPTIONS: Final = (
-    "-c core.hooksPath=/dev/null -c core.fsmonitor=false -c core.alternateRefsCommand= "
+    "-c core.hooksPath=/dev/null -c core.fsmonitor=false -c core.alternateRefsCommand=true "
     "-c receive.autogc=false"
 )
 LOCAL_UPLOAD_PACK: Final = f"--upload-pack=git {_LOCAL_OPTIONS} upload-pack"

@@ -177,9 +177,10 @@ class GitRepository:
             first: dict[str, str] | None = None
             for attempt in range(PUSH_ATTEMPTS):
                 base, exists = self._base(held, branch)
-                found = changing.entries_of(self._mirror.runner, base, changes)
+                entries = changing.list_entries(self._mirror.runner, base)
+                found = {path: entries[path] for path in changes if path in entries}
                 first = found if first is None else first
-                tree = changing.write_tree(self._mirror.runner, base, changes)
+                tree = changing.write_tree(self._mirror.runner, base, entries, changes)
                 if exists and base and tree == changing.tree_of(self._mirror.runner, base):
                     return base
                 if found != first:
