@@ -1,10 +1,11 @@
 """The settings of the core. Descriptions here are the reference page's text."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from callboard.settings.types import Duration, SettingsModel, Size, matching
 
@@ -80,10 +81,11 @@ class HttpSettings(SettingsModel):
     """How this portal asks other servers over HTTP."""
 
     timeout: PositiveDuration = Field(
-        default=timedelta(seconds=15), description="How long one attempt of a request may take."
+        default=timedelta(seconds=30),
+        description="How long a request may take, with all its attempts.",
     )
     retries: int = Field(
-        default=2, ge=0, le=10, description="Further attempts after a failure that may pass."
+        default=3, ge=0, le=10, description="Further attempts after a failure that may pass."
     )
     ca_bundle: Path | None = Field(
         default=None, description="PEM file of authorities to trust beside the usual ones."
@@ -160,7 +162,7 @@ class LogSettings(SettingsModel):
     )
 
 
-CORE_SECTIONS = {
+CORE_SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "database": DatabaseSettings,
     "plugins": PluginsSettings,
     "jobs": JobsSettings,

@@ -1,0 +1,28 @@
+"""`callboard doctor`: looks at everything a portal needs and says what to do about it."""
+
+from callboard.doctor.database import database_check
+from callboard.doctor.frame import (
+    Check,
+    Finding,
+    Outcome,
+    examine,
+    exit_code,
+    format_findings,
+)
+from callboard.doctor.machine import git_check, versions_check
+from callboard.doctor.portal import KnownPlugins, plugins_check, settings_check
+
+__all__ = [
+    "Check",
+    "Finding",
+    "KnownPlugins",
+    "Outcome",
+    "database_check",
+    "examine",
+    "exit_code",
+    "format_findings",
+    "git_check",
+    "plugins_check",
+    "settings_check",
+    "versions_check",
+]

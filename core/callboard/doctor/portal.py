@@ -1,0 +1,60 @@
+"""Checks of what the portal was told: its settings and its plugins."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
+
+from callboard.doctor.frame import Check, Finding
+from callboard.errors import SettingsError
+from callboard.plugins.records import PluginRecord, PluginState
+from callboard.settings.values import Settings
+
+
+class KnownPlugins(Protocol):
+    """The part of `callboard.plugins.Plugins` that is looked at."""
+
+    @property
+    def records(self) -> Mapping[str, PluginRecord]:
+        """Every plugin that was found, by its name."""
+
+
+def settings_check(load: Callable[[], Settings]) -> Check:
+    """Look at the settings: one finding for each fault. `load` raises `SettingsError`."""
+    return Check("Settings", lambda: _settings(load))
+
+
+def _settings(load: Callable[[], Settings]) -> Iterator[Finding]:
+    try:
+        settings = load()
+    except SettingsError as error:
+        if not error.faults:
+            yield Finding("bad", "Settings", error.message, error.hint)
+        for fault in error.faults:
+            place = f"{fault.file}, line {fault.line}" if fault.line else fault.file
+            title = f"Settings: {place}" if place else "Settings"
+            yield Finding("bad", title, fault.message, "Correct it and run callboard doctor again.")
+        return
+    origin = f"read from {settings.file}" if settings.file else "no file; defaults and environment"
+    yield Finding("ok", f"Settings: {origin}")
+
+
+def plugins_check(plugins: KnownPlugins) -> Check:
+    """Look at the state of every plugin."""
+    return Check("Plugins", lambda: _plugins(plugins))
+
+
+def _plugins(plugins: KnownPlugins) -> Iterator[Finding]:
+    records = sorted(plugins.records.values(), key=lambda record: record.name)
+    loaded = [record for record in records if record.state is PluginState.LOADED]
+    disabled = [record.name for record in records if record.state is PluginState.DISABLED]
+    detail = f"Disabled: {', '.join(disabled)}." if disabled else ""
+    yield Finding("ok", f"Plugins: {len(loaded)} loaded", detail)
+    for record in records:
+        name = f"Plugin {record.name}" + (f" {record.version}" if record.version else "")
+        if record.state in (PluginState.FAILED, PluginState.INCOMPATIBLE):
+            disable = f"Correct or update it, or add {record.name} to plugins.disable."
+            yield Finding("bad", f"{name} is {record.state.value}", record.reason, disable)
+        elif record.errors:
+            last = record.last_error.message if record.last_error is not None else ""
+            yield Finding(
+                "warn", f"{name} had {record.errors} errors", last, "See the plugins page."
+            )
