@@ -61,12 +61,14 @@ source_file: Final = Table(
     Column("source_id", Key, ForeignKey("source.id", ondelete="CASCADE"), nullable=False),
     Column("path", Text, nullable=False),
     Column("blob", Text, nullable=False),
+    Column("remote", Boolean, nullable=False),
     Column("targets", Json),
     Column("reads", Json),
     UniqueConstraint("source_id", "path"),
 )
-"""A descriptor that was read. `blob` names its content; `targets` are the patterns its Locations
-point to; `reads` maps the files its placeholders took in to their blobs."""
+"""A descriptor that was read. `blob` names its content; `targets` are its Locations and what they
+point to; `reads` maps the files its placeholders took in to their blobs; `remote` says that it is,
+or takes in, a URL, which must be asked even when the source itself has not moved."""
 
 entity: Final = Table(
     "entity",
@@ -145,6 +147,7 @@ claim: Final = Table(
     Column("position", Integer, nullable=False),
     Column("line", Integer, nullable=False),
     Column("document", LargeBinary, nullable=False),
+    Column("pairs", Json, nullable=False),
     Column("hash", String(40), nullable=False),
     Column("since", UtcDateTime, nullable=False),
 )
@@ -160,13 +163,15 @@ rejected: Final = Table(
     ),
     Column("position", Integer, nullable=False),
     Column("line", Integer, nullable=False),
+    Column("severity", String(10), nullable=False),
     Column("code", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("ref", String(255), nullable=False, index=True),
     Column("owner", String(255), nullable=False),
     Column("since", UtcDateTime, nullable=False),
 )
-"""A document that cannot be served, and why. `ref` and `owner` are empty where unreadable."""
+"""A fault of a document, and where. Severity `error`: it cannot be served; `warning`: it is served
+without the part named. `ref` and `owner` are empty where unreadable."""
 
 search_document: Final = Table(
     "search_document",

@@ -1,0 +1,222 @@
+"""One descriptor file: its good documents, its faults, and what else it points to."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from callboard.contributions import EntityProcessor, ProcessorContext
+from callboard.entities import EntityRef
+from callboard.errors import InputError
+from callboard.plugins import Contributed
+from callboard_catalog.descriptors import (
+    Document,
+    Fault,
+    KindRegistry,
+    Limits,
+    Lines,
+    Origin,
+    finish,
+    read_documents,
+    relations,
+    resolve,
+    validate,
+)
+from callboard_catalog.descriptors.locations import is_url
+from callboard_catalog.ingest.candidate import Candidate
+
+log = logging.getLogger(__name__)
+MAXIMUM_FAULTS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A fault. `ref` and `owner` are empty where they could not be read."""
+
+    position: int
+    line: int
+    severity: str
+    code: str
+    message: str
+    ref: str = ""
+    owner: str = ""
+
+
+@dataclass(slots=True)
+class ParsedFile:
+    """What a file holds. `locations` are its Location documents with their positions, `targets`
+    names what they point to at present, `reads` maps what its placeholders took in to blobs.
+
+    `unreadable` says that some document could not even be told apart, so entities this file gave
+    before are kept although it does not show them now.
+    """
+
+    path: str
+    blob: str
+    candidates: list[Candidate] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+    locations: list[tuple[int, int, dict[str, Any]]] = field(default_factory=list)
+    targets: str = ""
+    reads: dict[str, str] = field(default_factory=dict)
+    unreadable: bool = False
+
+    @property
+    def remote(self) -> bool:
+        """Whether this is, or takes in, a URL."""
+        return is_url(self.path) or any(map(is_url, self.reads))
+
+
+class Parser:
+    """Reads descriptor files of one source.
+
+    `read` gives the bytes of another file of the source, for placeholders; `blob_of` names its
+    content, so that a change of it is noticed.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: KindRegistry,
+        limits: Limits,
+        origin_of: Callable[[str], Origin],
+        read: Callable[[str], bytes],
+        blob_of: Callable[[str], str],
+        processors: Sequence[Contributed[EntityProcessor]] = (),
+        context_for: Callable[[str, str], ProcessorContext] | None = None,
+    ) -> None:
+        self.registry = registry
+        self.limits = limits
+        self.origin_of = origin_of
+        self.read = read
+        self.blob_of = blob_of
+        self.processors = processors
+        self.context_for = context_for
+
+    def parse(self, path: str, blob: str, data: bytes) -> ParsedFile:
+        """Read one file; whatever it holds, nothing is raised."""
+        parsed = ParsedFile(path, blob)
+        lines = Lines(data, limits=self.limits)
+        origin = self.origin_of(path)
+        for document in read_documents(data, limits=self.limits):
+            if document.fault:
+                parsed.unreadable = True
+                self._reject(parsed, lines, document, [document.fault], "error")
+            elif not document.empty:
+                self._document(parsed, lines, document, origin)
+        return parsed
+
+    def _document(
+        self, parsed: ParsedFile, lines: Lines, document: Document, origin: Origin
+    ) -> None:
+        value = document.value
+        faults: list[Fault] = []
+        if isinstance(value, dict):
+            resolved = resolve(value, self.read, path=parsed.path)
+            value = resolved.document
+            faults.extend(resolved.faults)
+            for target in resolved.targets:
+                parsed.reads[target] = self.blob_of(target)
+        faults.extend(validate(value, self.registry))
+        if not faults and self.processors:
+            value, warnings = self._process(value, parsed.path)
+            self._reject(parsed, lines, document, warnings, "warning", _ref_of(value))
+            faults.extend(validate(value, self.registry))
+        if faults:
+            ref = _ref_of(value)
+            parsed.unreadable = parsed.unreadable or not ref
+            self._reject(parsed, lines, document, faults, "error", ref, _owner_of(value))
+            return
+        self._accept(parsed, lines, document, value, origin)
+
+    def _accept(
+        self,
+        parsed: ParsedFile,
+        lines: Lines,
+        document: Document,
+        value: dict[str, Any],
+        origin: Origin,
+    ) -> None:
+        finished = finish(value, origin)
+        declared = relations(finished.document, self.registry)
+        ref = str(finished.ref)
+        if len(ref) > 250:
+            fault = Fault("bad-name", ("metadata", "name"), "the reference is over 250 characters")
+            self._reject(parsed, lines, document, [fault], "error", "", "")
+            return
+        if declared.warnings:
+            self._reject(
+                parsed, lines, document, declared.warnings, "warning", ref, _owner_of(value)
+            )
+        parsed.candidates.append(
+            Candidate(
+                ref,
+                document.index,
+                document.line,
+                finished.document,
+                finished.content_hash,
+                declared.pairs,
+            )
+        )
+        if finished.ref.kind == "location":
+            parsed.locations.append((document.index, document.line, value["spec"]))
+
+    def _process(self, value: dict[str, Any], path: str) -> tuple[dict[str, Any], list[Fault]]:
+        warnings = []
+        for contributed in self.processors:
+            try:
+                context = self.context_for(contributed.plugin, path) if self.context_for else None
+                changed = contributed.value.process(value, context)  # type: ignore[arg-type]
+            except Exception as error:
+                log.exception("Processor %s failed on %s.", contributed.key, path)
+                message = f"processor {contributed.key} failed: {type(error).__name__}: {error}"
+                warnings.append(Fault("processor-failed", (), message[:500]))
+                continue
+            if isinstance(changed, Mapping):
+                value = dict(changed)
+        return value, warnings
+
+    def _reject(
+        self,
+        parsed: ParsedFile,
+        lines: Lines,
+        document: Document,
+        faults: Sequence[Fault],
+        severity: str,
+        ref: str = "",
+        owner: str = "",
+    ) -> None:
+        for fault in faults[:MAXIMUM_FAULTS]:
+            line = fault.line or lines.line(document.index, fault.path) or document.line
+            parsed.rejections.append(
+                Rejection(
+                    document.index, line, severity, fault.code, fault.message[:2000], ref, owner
+                )
+            )
+
+
+def _ref_of(value: Any) -> str:
+    """Give the reference of a document that may have faults, or nothing."""
+    if not isinstance(value, dict):
+        return ""
+    metadata = value.get("metadata")
+    kind = value.get("kind")
+    if not isinstance(metadata, dict) or not isinstance(kind, str):
+        return ""
+    name, namespace = metadata.get("name"), metadata.get("namespace") or "default"
+    if not isinstance(name, str) or not isinstance(namespace, str):
+        return ""
+    try:
+        return str(EntityRef.parse(f"{kind}:{namespace}/{name}"))
+    except InputError:
+        return ""
+
+
+def _owner_of(value: Any) -> str:
+    spec = value.get("spec") if isinstance(value, dict) else None
+    owner = spec.get("owner") if isinstance(spec, dict) else None
+    if not isinstance(owner, str):
+        return ""
+    try:
+        return str(EntityRef.parse(owner, default_kind="group"))
+    except InputError:
+        return ""

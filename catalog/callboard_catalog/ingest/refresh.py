@@ -1,0 +1,250 @@
+"""Reads one source and brings the tables up to it."""
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, exists, select, update
+
+from callboard.contributions import EntityProcessor, ProcessorContext
+from callboard.database import Database
+from callboard.errors import CallboardError, NotFoundError
+from callboard.events import publish
+from callboard.host import Host
+from callboard.plugins import Contributed
+from callboard_catalog import models
+from callboard_catalog.descriptors import KindRegistry, Limits, Origin
+from callboard_catalog.ingest.parse import ParsedFile, Parser
+from callboard_catalog.ingest.walk import KnownFile, Walk
+from callboard_catalog.ingest.write import Changes, Writer
+from callboard_catalog.sources import Snapshot, Source
+
+log = logging.getLogger(__name__)
+
+FORMAT: Final = "1"
+"""Changed when the same files would give other rows, so that all of them are read again."""
+
+ENTITIES_AT_ONCE: Final = 2_000
+FILES_AT_ONCE: Final = 2_000
+
+
+@dataclass(slots=True)
+class RefreshResult:
+    """What reading a source did. `error` says why it could not be read; the old state is kept."""
+
+    source: str
+    version: str = ""
+    files: int = 0
+    changes: Changes = field(default_factory=Changes)
+    error: str = ""
+
+    @property
+    def unchanged(self) -> bool:
+        changes = self.changes
+        return not (self.error or self.files or changes.deleted)
+
+
+class Refresh:
+    """Reads sources. Only one run at a time for each source, which the job's key sees to."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        registry: KindRegistry,
+        limits: Limits,
+        processors: Sequence[Contributed[EntityProcessor]],
+        host_for: Callable[[str], Host],
+        fetch: Callable[[str], bytes],
+        now: Callable[[], datetime],
+    ) -> None:
+        self.database = database
+        self.registry = registry
+        self.limits = limits
+        self.processors = processors
+        self.host_for = host_for
+        self.fetch = fetch
+        self.now = now
+
+    def run(
+        self,
+        source: Source,
+        *,
+        progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+    ) -> RefreshResult:
+        """Read what changed. A source that cannot be read is noted with its time and reason."""
+        row = self._row(source.name)
+        result = RefreshResult(source.name, row.head)
+        fingerprint = self._fingerprint(source)
+        try:
+            version = source.reader.version(row.head)
+            current = version == row.head and version and fingerprint == row.fingerprint
+            if current and not row.error and not self._has_remote(row.id):
+                return result
+            snapshot = source.reader.snapshot(version)
+            self._read(source, row, snapshot, fingerprint, result, progress)
+        except CallboardError as error:
+            self._failed(row, error.message, error.hint, result)
+        except OSError as error:
+            self._failed(row, f"{error.strerror or error}: {error.filename}", "", result)
+        except Exception as error:
+            # A plugin's source may raise anything; the last good state is kept all the same.
+            if source.type != "plugin":
+                raise
+            number = f"e-{secrets.token_hex(4)}"
+            log.exception("Source %s failed (%s).", source.name, number)
+            message = f"The plugin failed: {type(error).__name__}: {error} ({number})"
+            self._failed(row, message[:1000], "Look at the log for the error id.", result)
+        return result
+
+    def _read(
+        self,
+        source: Source,
+        row: Row[Any],
+        snapshot: Snapshot,
+        fingerprint: str,
+        result: RefreshResult,
+        progress: Callable[[int, int, str], None],
+    ) -> None:
+        if not snapshot.files and source.type != "plugin":
+            raise NotFoundError(
+                f"{source.address} is empty.", hint="The last good state is served meanwhile."
+            )
+        known = self._known(row.id)
+        walk = Walk(snapshot, known, fetch=self.fetch, everything=fingerprint != row.fingerprint)
+        writer = Writer(
+            self.database,
+            source_id=row.id,
+            source_name=source.name,
+            is_gone=lambda path: path not in snapshot.files,
+            now=self.now,
+        )
+        for batch in _batches(walk.changed(self._parser(source, snapshot, walk))):
+            result.changes.add(writer.apply(batch))
+            result.files += len(batch)
+            progress(result.files, len(walk.visited), source.name)
+        result.changes.add(writer.remove(sorted(known.keys() - walk.visited)))
+        result.version = snapshot.version
+        note = "" if snapshot.roots else "No file of this source matches its paths."
+        self._succeeded(row, snapshot.version, fingerprint, note, result)
+
+    def _parser(self, source: Source, snapshot: Snapshot, walk: Walk) -> Parser:
+        def origin_of(path: str) -> Origin:
+            web = snapshot.web(path)
+            return Origin(
+                location=snapshot.location(path),
+                view_url=web.view,
+                edit_url=web.edit,
+                source_location=f"url:{web.source}" if web.source else "",
+            )
+
+        def context_for(plugin: str, path: str) -> ProcessorContext:
+            return ProcessorContext(host=self.host_for(plugin), source=source.name, path=path)
+
+        return Parser(
+            registry=self.registry,
+            limits=self.limits,
+            origin_of=origin_of,
+            read=walk.read,
+            blob_of=walk.blob_of,
+            processors=self.processors,
+            context_for=context_for,
+        )
+
+    def _fingerprint(self, source: Source) -> str:
+        digest = hashlib.sha256(f"{FORMAT}\0{source.fingerprint}".encode())
+        for processor in self.processors:
+            digest.update(f"\0{processor.key}={processor.value.version}".encode())
+        for kind in self.registry.kinds():
+            digest.update(f"\0{kind!r}".encode())
+        return digest.hexdigest()
+
+    # Rows
+
+    def _row(self, name: str) -> Row[Any]:
+        with self.database.read() as connection:
+            row = connection.execute(
+                select(models.source).where(models.source.c.name == name)
+            ).one_or_none()
+        if row is None:
+            raise NotFoundError(f"There is no source {name!r}.")
+        return row
+
+    def _known(self, source_id: int) -> dict[str, KnownFile]:
+        table = models.source_file
+        statement = select(table.c.path, table.c.blob, table.c.targets, table.c.reads)
+        with self.database.read() as connection:
+            rows = connection.execute(statement.where(table.c.source_id == source_id))
+            return {row.path: KnownFile(row.blob, row.targets, row.reads) for row in rows}
+
+    def _has_remote(self, source_id: int) -> bool:
+        table = models.source_file
+        statement = select(exists().where(table.c.source_id == source_id, table.c.remote))
+        with self.database.read() as connection:
+            return bool(connection.scalar(statement))
+
+    def _succeeded(
+        self,
+        row: Row[Any],
+        version: str,
+        fingerprint: str,
+        note: str,
+        result: RefreshResult,
+    ) -> None:
+        moved = (version, fingerprint, note) != (row.head, row.fingerprint, row.error)
+        if not moved and result.unchanged:
+            return
+        now = self.now()
+        self._write(
+            row,
+            "catalog.source.read",
+            {"version": version},
+            head=version,
+            fingerprint=fingerprint,
+            last_read_at=now,
+            last_success_at=now,
+            failing_since=(row.failing_since or now) if note else None,
+            error=note,
+            hint="Check `paths` of this source." if note else "",
+        )
+
+    def _failed(self, row: Row[Any], message: str, hint: str, result: RefreshResult) -> None:
+        result.error = message
+        log.warning("Source %s: %s", row.name, message)
+        if row.error == message:
+            return
+        now = self.now()
+        self._write(
+            row,
+            "catalog.source.failed",
+            {"error": message},
+            last_read_at=now,
+            failing_since=row.failing_since or now,
+            error=message,
+            hint=hint,
+        )
+
+    def _write(self, row: Row[Any], event: str, data: dict[str, str], **values: Any) -> None:
+        with self.database.write() as connection:
+            table = models.source
+            connection.execute(update(table).where(table.c.id == row.id).values(**values))
+            state = models.state
+            connection.execute(update(state).values(generation=state.c.generation + 1))
+            publish(connection, event, row.name, data, at=self.now())
+
+
+def _batches(files: Iterator[ParsedFile]) -> Iterator[list[ParsedFile]]:
+    batch: list[ParsedFile] = []
+    entities = 0
+    for file in files:
+        batch.append(file)
+        entities += len(file.candidates)
+        if entities >= ENTITIES_AT_ONCE or len(batch) >= FILES_AT_ONCE:
+            yield batch
+            batch, entities = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,204 @@
+"""What is wrong with the catalog's input, for those who can mend it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    not_,
+    null,
+    select,
+    union_all,
+)
+from sqlalchemy.sql.elements import ColumnElement
+
+from callboard.entities import EntityRef
+from callboard_catalog import models
+
+ProblemKind = Literal["rejected", "warning", "conflict", "dangling"]
+KINDS: tuple[ProblemKind, ...] = ("rejected", "conflict", "dangling", "warning")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault and where to mend it.
+
+    `served` says whether an earlier good version of the entity (or, for a conflict, another
+    source's) is shown meanwhile. `other` is the reference that is missing, for `dangling`, and
+    the source that holds the name, for `conflict`.
+    """
+
+    id: str
+    kind: ProblemKind
+    ref: EntityRef | None
+    title: str
+    source: str
+    path: str
+    line: int
+    code: str
+    message: str
+    since: datetime
+    served: bool
+    owner: EntityRef | None
+    other: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemRequest:
+    """Which problems: of one entity, source, owner or kind; a page of at most `limit`."""
+
+    ref: EntityRef | None = None
+    source: str = ""
+    owner: EntityRef | None = None
+    kind: ProblemKind | None = None
+    limit: int = 100
+    offset: int = 0
+
+
+def problems(connection: Connection, request: ProblemRequest) -> list[Problem]:
+    """Give problems, those nobody serves first, then by source and place."""
+    everything = union_all(*_parts(request)).subquery()
+    statement = select(everything)
+    if request.kind:
+        statement = statement.where(everything.c.kind == request.kind)
+    if request.ref:
+        statement = statement.where(everything.c.ref == str(request.ref))
+    if request.source:
+        statement = statement.where(everything.c.source == request.source)
+    if request.owner:
+        statement = statement.where(everything.c.owner == str(request.owner))
+    order = case({kind: index for index, kind in enumerate(KINDS)}, value=everything.c.kind)
+    columns = (everything.c.source, everything.c.path, everything.c.line, everything.c.id)
+    statement = statement.order_by(order, *columns)
+    rows = connection.execute(statement.limit(request.limit).offset(request.offset))
+    return [_problem(row) for row in rows]
+
+
+def problem_counts(connection: Connection) -> dict[ProblemKind, int]:
+    """Count the problems of each kind."""
+    everything = union_all(*_parts(ProblemRequest())).subquery()
+    rows = connection.execute(select(everything.c.kind, func.count()).group_by(everything.c.kind))
+    counts = {row[0]: row[1] for row in rows}
+    return {kind: counts.get(kind, 0) for kind in KINDS}
+
+
+def _problem(row: Any) -> Problem:
+    return Problem(
+        id=f"{row.kind}-{row.id}",
+        kind=row.kind,
+        ref=EntityRef.parse(row.ref) if row.ref else None,
+        title=row.title or row.ref or row.path,
+        source=row.source,
+        path=row.path,
+        line=row.line,
+        code=row.code,
+        message=row.message,
+        since=row.since,
+        served=bool(row.served),
+        owner=EntityRef.parse(row.owner) if row.owner else None,
+        other=row.other or "",
+    )
+
+
+def _parts(request: ProblemRequest) -> Iterator[Select[Any]]:
+    yield _rejected()
+    yield _conflicts()
+    yield _dangling(forward=True, request=request)
+    yield _dangling(forward=False, request=request)
+
+
+def _rejected() -> Select[Any]:
+    rejected, entity = models.rejected, models.entity
+    kind = case((rejected.c.severity == "error", "rejected"), else_="warning")
+    joined = (
+        rejected.join(models.source, models.source.c.id == rejected.c.source_id)
+        .join(models.source_file, models.source_file.c.id == rejected.c.file_id)
+        .outerjoin(entity, entity.c.ref == rejected.c.ref)
+    )
+    return select(
+        kind.label("kind"),
+        rejected.c.id.label("id"),
+        rejected.c.ref.label("ref"),
+        entity.c.title.label("title"),
+        models.source.c.name.label("source"),
+        models.source_file.c.path.label("path"),
+        rejected.c.line.label("line"),
+        rejected.c.code.label("code"),
+        rejected.c.message.label("message"),
+        rejected.c.since.label("since"),
+        case((entity.c.id.is_not(null()), 1), else_=0).label("served"),
+        rejected.c.owner.label("owner"),
+        literal("").label("other"),
+    ).select_from(joined)
+
+
+def _conflicts() -> Select[Any]:
+    claim, entity = models.claim, models.entity
+    holder = models.source.alias("holder")
+    joined = (
+        claim.join(models.source, models.source.c.id == claim.c.source_id)
+        .join(models.source_file, models.source_file.c.id == claim.c.file_id)
+        .join(entity, entity.c.ref == claim.c.ref)
+        .join(holder, holder.c.id == entity.c.source_id)
+    )
+    return select(
+        literal("conflict"),
+        claim.c.id,
+        claim.c.ref,
+        entity.c.title,
+        models.source.c.name,
+        models.source_file.c.path,
+        claim.c.line,
+        literal("conflict"),
+        literal("Another source holds this name already."),
+        claim.c.since,
+        literal(1),
+        entity.c.owner,
+        holder.c.name,
+    ).select_from(joined)
+
+
+def _dangling(*, forward: bool, request: ProblemRequest) -> Select[Any]:
+    relation, entity = models.relation, models.entity
+    other = relation.c.target_ref if forward else relation.c.source_ref
+    mine = relation.c.source_ref if forward else relation.c.target_ref
+    target = models.entity.alias("target")
+    joined = (
+        relation.join(entity, entity.c.id == relation.c.origin_id)
+        .join(models.source, models.source.c.id == entity.c.source_id)
+        .join(models.source_file, models.source_file.c.id == entity.c.file_id)
+    )
+    conditions: list[ColumnElement[bool]] = [
+        mine == entity.c.ref,
+        other != entity.c.ref,
+        not_(exists().where(target.c.ref == other)),
+    ]
+    if request.ref:
+        conditions.append(entity.c.ref == str(request.ref))
+    return (
+        select(
+            literal("dangling"),
+            entity.c.id,
+            entity.c.ref,
+            entity.c.title,
+            models.source.c.name,
+            models.source_file.c.path,
+            entity.c.line,
+            relation.c.type if forward else relation.c.reverse,
+            other,
+            entity.c.updated_at,
+            literal(1),
+            entity.c.owner,
+            other,
+        )
+        .select_from(joined)
+        .where(and_(*conditions))
+    )

@@ -1,0 +1,76 @@
+"""Entities with their relations, from rows."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, select, union_all
+
+from callboard.entities import Entity, EntityRef, Relation
+from callboard_catalog import models
+from callboard_catalog.store.bulk import chunks
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """The other end of a relation. `title` is its name where no such entity exists."""
+
+    type: str
+    ref: EntityRef
+    title: str
+    kind: str
+    exists: bool
+
+
+def relations_of(connection: Connection, refs: Collection[str]) -> dict[str, tuple[Relation, ...]]:
+    """Give the relations of each entity in both directions, distinct, by type and target."""
+    relation = models.relation
+    found: defaultdict[str, set[Relation]] = defaultdict(set)
+    for chunk in chunks(refs):
+        forward = select(relation.c.source_ref, relation.c.type, relation.c.target_ref).where(
+            relation.c.source_ref.in_(chunk)
+        )
+        backward = select(relation.c.target_ref, relation.c.reverse, relation.c.source_ref).where(
+            relation.c.target_ref.in_(chunk)
+        )
+        for ref, kind, target in connection.execute(union_all(forward, backward)):
+            found[ref].add(Relation(kind, EntityRef.parse(target)))
+    return {ref: tuple(sorted(items)) for ref, items in found.items()}
+
+
+def entities_of(connection: Connection, rows: Iterable[Any]) -> list[Entity]:
+    """Make entities from rows that have `ref` and `document`, in their order."""
+    listed = list(rows)
+    relations = relations_of(connection, [row.ref for row in listed])
+    return [
+        Entity(
+            ref=EntityRef.parse(row.ref),
+            document=orjson.loads(row.document),
+            relations=relations.get(row.ref, ()),
+        )
+        for row in listed
+    ]
+
+
+def related_to(connection: Connection, ref: EntityRef, limit: int) -> list[Related]:
+    """Give the other ends of an entity's relations with their titles, at most `limit`."""
+    entity, relation, key = models.entity, models.relation, str(ref)
+    forward = select(relation.c.type, relation.c.target_ref.label("ref")).where(
+        relation.c.source_ref == key
+    )
+    backward = select(relation.c.reverse, relation.c.source_ref).where(relation.c.target_ref == key)
+    ends = forward.union(backward).subquery()
+    statement = (
+        select(ends.c.type, ends.c.ref, entity.c.title, entity.c.id)
+        .join_from(ends, entity, entity.c.ref == ends.c.ref, isouter=True)
+        .order_by(ends.c.type, ends.c.ref)
+        .limit(limit)
+    )
+    found = []
+    for row in connection.execute(statement):
+        other = EntityRef.parse(row.ref)
+        title = row.title or other.name
+        found.append(Related(row.type, other, title, other.kind, row.id is not None))
+    return found

@@ -1,0 +1,88 @@
+"""Keeps the table of sources equal to the settings and to what plugins contribute."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from callboard.audit import record
+from callboard.database import Database
+from callboard.identity import SYSTEM
+from callboard_catalog import models
+from callboard_catalog.ingest.write import Changes, Writer
+from callboard_catalog.sources import Source
+
+NEW: dict[str, Any] = {"active": True, "fingerprint": "", "head": "", "error": "", "hint": ""}
+
+
+def register_sources(
+    database: Database, sources: Sequence[Source], *, now: Callable[[], datetime]
+) -> None:
+    """Add new sources, correct what changed, and mark those that are no longer there.
+
+    Writes nothing where nothing differs. A source that left is emptied by `forget_sources`.
+    """
+    with database.read() as connection:
+        known = {row.name: row for row in connection.execute(select(models.source))}
+    wanted = {source.name: _values(source) for source in sources}
+    changed = {
+        name: values
+        for name, values in wanted.items()
+        if name in known and any(getattr(known[name], key) != values[key] for key in values)
+    }
+    added = [{**NEW, **wanted[name], "name": name} for name in wanted if name not in known]
+    gone = [name for name, row in known.items() if name not in wanted and row.active]
+    if not (changed or added or gone):
+        return
+    with database.write() as connection:
+        _apply(connection, changed, added, gone, now())
+
+
+def _apply(
+    connection: Connection,
+    changed: dict[str, dict[str, Any]],
+    added: list[dict[str, Any]],
+    gone: list[str],
+    at: datetime,
+) -> None:
+    table = models.source
+    if added:
+        connection.execute(insert(table), added)
+    for name, values in changed.items():
+        connection.execute(update(table).where(table.c.name == name).values(**values))
+    for name in gone:
+        connection.execute(update(table).where(table.c.name == name).values(active=False))
+        record(connection, "catalog.source.remove", name, actor=SYSTEM, at=at)
+    for row in added:
+        record(connection, "catalog.source.add", row["name"], actor=SYSTEM, at=at)
+
+
+def _values(source: Source) -> dict[str, Any]:
+    return {
+        "type": source.type,
+        "title": str(source.title),
+        "address": source.address,
+        "every": source.every.total_seconds(),
+        "active": True,
+    }
+
+
+def forget_sources(database: Database, *, now: Callable[[], datetime]) -> Changes:
+    """Take out everything that sources gave which are no longer there; may be run any time."""
+    table, files = models.source, models.source_file
+    total = Changes()
+    with database.read() as connection:
+        gone = connection.execute(select(table).where(~table.c.active)).all()
+    for row in gone:
+        with database.read() as connection:
+            paths = connection.scalars(
+                select(files.c.path).where(files.c.source_id == row.id)
+            ).all()
+        writer = Writer(
+            database, source_id=row.id, source_name=row.name, is_gone=lambda path: True, now=now
+        )
+        total.add(writer.remove(paths))
+        with database.write() as connection:
+            connection.execute(delete(table).where(table.c.id == row.id, ~table.c.active))
+    return total

@@ -1,0 +1,101 @@
+"""The two text indexes: FTS5 on SQLite, `tsvector` with GIN on PostgreSQL."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from callboard_catalog.search.words import Words
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """The words of one document in three weights: what it is called, what it is, what it says."""
+
+    id: int
+    title: Sequence[str]
+    facts: Sequence[str]
+    body: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TextIndex:
+    """One index; its rows have the ids of the rows they stand for in another table."""
+
+    name: str
+
+    def statements(self, dialect: str) -> Iterator[str]:
+        """Give the DDL, for migrations."""
+        if dialect == "sqlite":
+            yield (
+                f"CREATE VIRTUAL TABLE {self.name} USING fts5("
+                "title, facts, body, tokenize='unicode61', detail=column)"
+            )
+            return
+        yield f"CREATE TABLE {self.name} (rowid BIGINT PRIMARY KEY, words TSVECTOR NOT NULL)"
+        yield f"CREATE INDEX ix_{self.name}_words ON {self.name} USING GIN (words)"
+
+    def insert(self, connection: Connection, rows: Sequence[TextRow]) -> None:
+        """Add rows; their ids must not be there yet."""
+        if not rows:
+            return
+        if connection.dialect.name == "sqlite":
+            values = [
+                (row.id, " ".join(row.title), " ".join(row.facts), " ".join(row.body))
+                for row in rows
+            ]
+            connection.exec_driver_sql(
+                f"INSERT INTO {self.name} (rowid, title, facts, body) VALUES (?, ?, ?, ?)", values
+            )
+            return
+        driver: Any = connection.connection.driver_connection
+        with (
+            driver.cursor() as cursor,
+            cursor.copy(f"COPY {self.name} (rowid, words) FROM STDIN") as copy,
+        ):
+            for row in rows:
+                copy.write_row((row.id, _vector(row)))
+
+    def delete(self, connection: Connection, ids: Iterable[int]) -> None:
+        """Remove rows; ids that are not there are ignored."""
+        values = [{"id": item} for item in ids]
+        if values:
+            connection.execute(text(f"DELETE FROM {self.name} WHERE rowid = :id"), values)
+
+    def condition(self, dialect: str, parameter: str = "words") -> str:
+        """Give the SQL condition that a row matches the bound query."""
+        if dialect == "sqlite":
+            return f"{self.name} MATCH :{parameter}"
+        return f"{self.name}.words @@ CAST(:{parameter} AS tsquery)"
+
+    def rank(self, dialect: str, parameter: str = "words") -> str:
+        """Give the SQL value by which better matches come first when sorted ascending."""
+        if dialect == "sqlite":
+            return f"bm25({self.name}, 10.0, 4.0, 1.0)"
+        return f"-ts_rank({self.name}.words, CAST(:{parameter} AS tsquery))"
+
+    @staticmethod
+    def query(dialect: str, words: Words) -> str:
+        """Write a query in the language of the database. Words have letters and digits only."""
+        if dialect == "sqlite":
+            terms = [f'"{word}"' for word in words.whole]
+            return " AND ".join(terms + [f'"{word}"*' for word in words.prefixes])
+        terms = [f"'{word}'" for word in words.whole]
+        return " & ".join(terms + [f"'{word}':*" for word in words.prefixes])
+
+
+def _vector(row: TextRow) -> str:
+    weighted = ((row.title, "A"), (row.facts, "B"), (row.body, "C"))
+    places: dict[str, str] = {}
+    position = 0
+    for words, weight in weighted:
+        for word in words:
+            position += 1
+            if word not in places:
+                places[word] = f"'{word}':{position}{weight}"
+    return " ".join(places.values())
+
+
+ENTITY_TEXT: Final = TextIndex("entity_text")
+DOCUMENT_TEXT: Final = TextIndex("search_document_text")

@@ -1,0 +1,96 @@
+"""Splitting text into words, where Chinese, Japanese and Korean have no spaces between them.
+
+A run of such characters becomes its pairs of neighbours, so that 支付 finds 支付网关 and the order
+of words does not matter; its last character stands alone too, so that one character finds it.
+Both databases get the same words, made here; neither's own parser takes part.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+_CJK: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_RUN: Final = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_LONGEST: Final = 64
+_MOST: Final = 400
+
+
+def words_of(text: str, most: int = _MOST) -> list[str]:
+    """Give the words of a text to be indexed, each once, at most `most`."""
+    found: dict[str, None] = {}
+    for run in _RUN.findall(_folded(text)):
+        for word in _parts(run):
+            found[word[:_LONGEST]] = None
+        if len(found) >= most:
+            break
+    return list(found)[:most]
+
+
+def _folded(text: str) -> str:
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFKC", text)
+
+
+def _parts(run: str) -> Iterator[str]:
+    if run[0] >= "\u3040" and _is_cjk(run[0]):
+        yield from (run[i : i + 2] for i in range(len(run) - 1))
+        yield run[-1]
+        return
+    lower = run.lower()
+    yield lower
+    if lower != run and not run.isupper():
+        pieces = _CAMEL.split(run)
+        if len(pieces) > 1:
+            yield from (piece.lower() for piece in pieces)
+
+
+def _is_cjk(character: str) -> bool:
+    return re.match(rf"[{_CJK}]", character) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of a query: all of `whole` and, for those still being typed, of `prefixes`."""
+
+    whole: tuple[str, ...]
+    prefixes: tuple[str, ...]
+
+    @classmethod
+    def of_query(cls, text: str) -> "Words":
+        """Read what a person typed; the last word counts as begun, not as whole."""
+        runs = _RUN.findall(_folded(text))[:12]
+        whole: dict[str, None] = {}
+        prefixes: dict[str, None] = {}
+        for position, run in enumerate(runs):
+            if _is_cjk(run[0]):
+                pairs = [run[i : i + 2] for i in range(len(run) - 1)]
+                whole.update(dict.fromkeys(pairs))
+                if not pairs:
+                    prefixes[run] = None
+            elif position == len(runs) - 1:
+                prefixes[run.lower()[:_LONGEST]] = None
+            else:
+                whole[run.lower()[:_LONGEST]] = None
+        return cls(tuple(whole), tuple(prefixes))
+
+    def __bool__(self) -> bool:
+        return bool(self.whole or self.prefixes)
+
+    def mark(self, text: str) -> str:
+        """Put U+E000 and U+E001 around the places in a text that match."""
+        patterns = sorted((*self.whole, *self.prefixes), key=len, reverse=True)
+        if not patterns:
+            return text
+        return _join_marks(re.sub(_either(patterns), "\ue000\\g<0>\ue001", text, flags=re.I))
+
+
+def _either(patterns: Iterable[str]) -> str:
+    return "|".join(re.escape(pattern) for pattern in patterns)
+
+
+def _join_marks(text: str) -> str:
+    return text.replace("\ue001\ue000", "")

@@ -1,0 +1,290 @@
+"""The catalog as the rest of the portal asks it."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, TypeVar
+
+from sqlalchemy import Connection, func, select
+
+from callboard.database import Database
+from callboard.entities import Entity, EntityRef
+from callboard.i18n import Text
+from callboard_catalog import models, query
+from callboard_catalog.problems import (
+    Problem,
+    ProblemKind,
+    ProblemRequest,
+    problem_counts,
+    problems,
+)
+from callboard_catalog.query import FacetValue, ListRequest, ListResult
+from callboard_catalog.reading import Related, entities_of, related_to
+from callboard_catalog.search import SearchHit, search
+from callboard_catalog.store.bulk import chunks
+
+T = TypeVar("T")
+ENTITY: Final = models.entity
+CACHED: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where an entity was read. `line` counts from 1, `position` is the document's, from 0."""
+
+    source: str
+    path: str
+    line: int
+    position: int
+    version: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """A source and how it fares. `every` is the time between two looks at it."""
+
+    name: str
+    type: str
+    title: Text
+    address: str
+    state: Literal["ok", "failing", "new"]
+    head: str
+    last_read_at: datetime | None
+    last_success_at: datetime | None
+    failing_since: datetime | None
+    error: str
+    hint: str
+    entities: int
+    rejected: int
+    files: int
+    every: timedelta
+
+
+@dataclass(slots=True)
+class _Cache:
+    """Answers that hold until the catalog changes."""
+
+    generation: int = -1
+    answers: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, generation: int, key: Any, make: Callable[[], T]) -> T:
+        with self.lock:
+            if generation != self.generation:
+                self.answers.clear()
+                self.generation = generation
+            if key in self.answers:
+                self.answers.move_to_end(key)
+                answer: T = self.answers[key]
+                return answer
+        answer = make()
+        with self.lock:
+            if generation == self.generation:
+                self.answers[key] = answer
+                while len(self.answers) > CACHED:
+                    self.answers.popitem(last=False)
+        return answer
+
+
+class CatalogService:
+    """Reads the catalog's tables. Implements `callboard.entities.Catalog`."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._cache = _Cache()
+
+    def _read(self) -> AbstractContextManager[Connection]:
+        return self.database.read()
+
+    # The contract
+
+    def get(self, ref: EntityRef) -> Entity | None:
+        return self.get_many([ref]).get(ref)
+
+    def get_many(self, refs: Iterable[EntityRef]) -> Mapping[EntityRef, Entity]:
+        wanted = {str(ref) for ref in refs}
+        found: dict[EntityRef, Entity] = {}
+        with self._read() as connection:
+            for chunk in chunks(wanted):
+                rows = connection.execute(select(*query.COLUMNS).where(ENTITY.c.ref.in_(chunk)))
+                found.update((item.ref, item) for item in entities_of(connection, rows))
+        return found
+
+    def find(
+        self,
+        *,
+        kind: str = "",
+        annotation: str = "",
+        after: EntityRef | None = None,
+        limit: int = 500,
+    ) -> Sequence[Entity]:
+        statement = select(*query.COLUMNS).order_by(ENTITY.c.ref).limit(min(limit, 1000))
+        if kind:
+            statement = statement.where(ENTITY.c.kind == kind.lower())
+        if after:
+            statement = statement.where(ENTITY.c.ref > str(after))
+        if annotation:
+            table, key = models.entity_field, models.field_key
+            named = select(key.c.id).where(
+                key.c.name == f"metadata.annotations.{annotation}".lower()
+            )
+            having = select(table.c.entity_id).where(table.c.key_id == named.scalar_subquery())
+            statement = statement.where(ENTITY.c.id.in_(having))
+        with self._read() as connection:
+            return entities_of(connection, connection.execute(statement))
+
+    # Lists
+
+    def generation(self) -> int:
+        """Give a number that grows with every change of the catalog."""
+        with self._read() as connection:
+            return _generation(connection)
+
+    def list(self, request: ListRequest) -> ListResult:
+        """Give one page of entities."""
+        with self._read() as connection:
+            rows, following, preceding, first = query.page(connection, request)
+            key = ("total", request.filters())
+            total = self._cached(connection, key, lambda: query.total(connection, request))
+            entities = entities_of(connection, rows)
+        return ListResult(entities, total, following, preceding, first)
+
+    def facets(self, request: ListRequest) -> Mapping[str, Sequence[FacetValue]]:
+        """Count the values of every facet under the request's filters."""
+        with self._read() as connection:
+            key = ("facets", request.filters())
+            return self._cached(connection, key, lambda: query.facets(connection, request))
+
+    def counts(self) -> dict[str, int]:
+        """Count the entities of each kind."""
+
+        def count(connection: Connection) -> dict[str, int]:
+            statement = select(ENTITY.c.kind, func.count()).group_by(ENTITY.c.kind)
+            return {row[0]: row[1] for row in connection.execute(statement)}
+
+        with self._read() as connection:
+            return self._cached(connection, "counts", lambda: count(connection))
+
+    def recent(self, limit: int = 10) -> Sequence[tuple[Entity, datetime]]:
+        """Give the entities that changed last, with the time."""
+        statement = select(*query.COLUMNS, ENTITY.c.updated_at).where(ENTITY.c.kind != "location")
+        ordered = statement.order_by(ENTITY.c.updated_at.desc(), ENTITY.c.id.desc())
+        with self._read() as connection:
+            rows = list(connection.execute(ordered.limit(limit)))
+            entities = entities_of(connection, rows)
+        return [(item, row.updated_at) for item, row in zip(entities, rows, strict=True)]
+
+    def search(
+        self, text: str, *, kinds: Sequence[str] = (), limit: int = 20
+    ) -> Sequence[SearchHit]:
+        """Find entities and what plugins add; see `callboard_catalog.search.search`."""
+        with self._read() as connection:
+            return search(connection, text, kinds=kinds, limit=limit)
+
+    # One entity
+
+    def related(self, ref: EntityRef, *, limit: int = 1000) -> Sequence[Related]:
+        """Give the other ends of an entity's relations, with their titles."""
+        with self._read() as connection:
+            return related_to(connection, ref, limit)
+
+    def provenance(self, ref: EntityRef) -> Provenance | None:
+        """Say where an entity was read."""
+        source, file = models.source, models.source_file
+        joined = ENTITY.join(source, source.c.id == ENTITY.c.source_id).join(
+            file, file.c.id == ENTITY.c.file_id
+        )
+        statement = select(
+            source.c.name,
+            file.c.path,
+            ENTITY.c.line,
+            ENTITY.c.position,
+            source.c.head,
+            ENTITY.c.created_at,
+            ENTITY.c.updated_at,
+        ).select_from(joined)
+        with self._read() as connection:
+            row = connection.execute(statement.where(ENTITY.c.ref == str(ref))).one_or_none()
+        return Provenance(*row) if row else None
+
+    # Sources and problems
+
+    def problems(
+        self,
+        ref: EntityRef | None = None,
+        *,
+        source: str = "",
+        owner: EntityRef | None = None,
+        kind: ProblemKind | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> Sequence[Problem]:
+        """Give what is wrong with the input, narrowed by entity, source, owner or kind."""
+        request = ProblemRequest(
+            ref=ref, source=source, owner=owner, kind=kind, limit=limit, offset=offset
+        )
+        with self._read() as connection:
+            return self._cached(
+                connection, ("problems", request), lambda: problems(connection, request)
+            )
+
+    def problem_counts(self) -> dict[ProblemKind, int]:
+        """Count the problems of each kind."""
+        with self._read() as connection:
+            return self._cached(connection, "problem counts", lambda: problem_counts(connection))
+
+    def sources(self) -> Sequence[SourceState]:
+        """Give all sources that are configured or contributed, by name."""
+        with self._read() as connection:
+            counts = self._cached(connection, "source counts", lambda: _source_counts(connection))
+            statement = select(models.source).where(models.source.c.active)
+            rows = connection.execute(statement.order_by(models.source.c.name))
+            return [_source_state(row, counts) for row in rows]
+
+    def source(self, name: str) -> SourceState | None:
+        """Give one source by its name."""
+        return next((item for item in self.sources() if item.name == name), None)
+
+    def _cached(self, connection: Connection, key: Any, make: Callable[[], T]) -> T:
+        return self._cache.get(_generation(connection), key, make)
+
+
+def _generation(connection: Connection) -> int:
+    return connection.scalar(select(models.state.c.generation)) or 0
+
+
+def _source_counts(connection: Connection) -> dict[tuple[str, int], int]:
+    counts = {}
+    for table in (models.entity, models.source_file, models.rejected):
+        statement = select(table.c.source_id, func.count()).group_by(table.c.source_id)
+        if table is models.rejected:
+            statement = statement.where(table.c.severity == "error")
+        for source_id, number in connection.execute(statement):
+            counts[(table.name, source_id)] = number
+    return counts
+
+
+def _source_state(row: Any, counts: Mapping[tuple[str, int], int]) -> SourceState:
+    fresh = row.last_read_at is None
+    return SourceState(
+        name=row.name,
+        type=row.type,
+        title=row.title,
+        address=row.address,
+        state="new" if fresh else "failing" if row.error else "ok",
+        head=row.head,
+        last_read_at=row.last_read_at,
+        last_success_at=row.last_success_at,
+        failing_since=row.failing_since,
+        error=row.error,
+        hint=row.hint,
+        entities=counts.get(("entity", row.id), 0),
+        rejected=counts.get(("rejected", row.id), 0),
+        files=counts.get(("source_file", row.id), 0),
+        every=timedelta(seconds=row.every),
+    )

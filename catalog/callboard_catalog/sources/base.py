@@ -1,0 +1,79 @@
+"""What every source can do."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+from callboard.i18n import Text
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file of a source. `blob` changes when its content does; `fault` says why it is not read."""
+
+    path: str
+    blob: str
+    size: int
+    fault: str = ""
+
+
+class Snapshot(Protocol):
+    """One state of a source."""
+
+    @property
+    def version(self) -> str:
+        """What `Reader.version` gives while nothing changes."""
+
+    @property
+    def files(self) -> Mapping[str, FoundFile]:
+        """Every file by its path: relative to the root, or a URL."""
+
+    @property
+    def roots(self) -> Collection[str]:
+        """The paths of the descriptors the source itself names."""
+
+    def read(self, paths: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield the content of files, in any order; what has gone meanwhile is left out."""
+
+    def location(self, path: str) -> str:
+        """Give the location annotation of a file, such as `url:https://…` or `file:…`."""
+
+    def web(self, path: str) -> "WebAddress":
+        """Give where a person sees the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebAddress:
+    """Links to a file for people; empty where none is known."""
+
+    view: str = ""
+    edit: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A place entities come from, whatever its type.
+
+    `address` is what a person recognises it by, without secrets. `fingerprint` changes when its
+    settings do, so that everything is read again.
+    """
+
+    name: str
+    type: str
+    title: Text
+    address: str
+    every: timedelta
+    fingerprint: str
+    reader: "Reader" = field(repr=False)
+
+
+class Reader(Protocol):
+    """Reads one source. Both calls may take long; they run in jobs only."""
+
+    def version(self, known: str) -> str:
+        """Give the present version, as cheaply as can be. `known` is the one last read whole."""
+
+    def snapshot(self, version: str) -> Snapshot:
+        """Give the state at that version, or at a newer one."""

@@ -1,0 +1,78 @@
+"""A source that a plugin contributes."""
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING
+
+import orjson
+
+from callboard.contributions import EntitySource, SourceContext, SourceDocument
+from callboard_catalog.sources.base import FoundFile, WebAddress
+
+if TYPE_CHECKING:
+    from callboard.host import Host
+
+
+class ContributedReader:
+    """Asks a plugin for its documents."""
+
+    def __init__(
+        self, plugin: str, source: EntitySource, host_for: "Callable[[str], Host]"
+    ) -> None:
+        self.plugin = plugin
+        self.source = source
+        self._host_for = host_for
+        self._known = ""
+
+    def version(self, known: str) -> str:
+        self._known = known
+        if self.source.version is None:
+            return ""
+        return str(self.source.version(self._context()))
+
+    def snapshot(self, version: str) -> "ContributedSnapshot":
+        return ContributedSnapshot(self, version, list(self.source.read(self._context())))
+
+    def _context(self) -> SourceContext:
+        return SourceContext(host=self._host_for(self.plugin), version=self._known)
+
+
+class ContributedSnapshot:
+    """The documents a plugin gave, as files."""
+
+    def __init__(
+        self, reader: ContributedReader, version: str, documents: list[SourceDocument]
+    ) -> None:
+        self.reader = reader
+        self.contents = {document.path: _bytes(document) for document in documents}
+        self.files = {
+            path: FoundFile(path, hashlib.sha256(content).hexdigest(), len(content))
+            for path, content in self.contents.items()
+        }
+        self.version = version or _digest(self.files)
+        self.roots: Collection[str] = list(self.files)
+
+    def read(self, paths: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        for path in paths:
+            if path in self.contents:
+                yield path, self.contents[path]
+
+    def location(self, path: str) -> str:
+        return f"{self.reader.plugin}:{self.reader.source.name}/{path}"
+
+    def web(self, path: str) -> WebAddress:
+        return WebAddress()
+
+
+def _bytes(document: SourceDocument) -> bytes:
+    if isinstance(document.content, str):
+        return document.content.encode()
+    # JSON is YAML: one reader for both.
+    return orjson.dumps(document.content, option=orjson.OPT_SORT_KEYS)
+
+
+def _digest(files: dict[str, FoundFile]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(f"{path}\0{files[path].blob}\0".encode())
+    return digest.hexdigest()

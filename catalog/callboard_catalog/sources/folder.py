@@ -1,0 +1,117 @@
+"""A folder of this machine."""
+
+import hashlib
+import os
+from collections.abc import Collection, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from callboard.errors import InputError, NotFoundError
+from callboard_catalog.sources.base import FoundFile, WebAddress
+
+MAXIMUM_FILES: Final = 500_000
+SKIPPED: Final = frozenset({".git", ".hg", ".svn", "node_modules", ".venv", "__pycache__"})
+
+
+class FolderReader:
+    """Reads a folder; symbolic links are not followed, so nothing outside of it is read.
+
+    A file's blob is its size and time of change: content is read again when either differs.
+    """
+
+    def __init__(self, path: Path, patterns: tuple[str, ...], maximum_bytes: int) -> None:
+        self.path = path
+        self.patterns = patterns
+        self.maximum_bytes = maximum_bytes
+        self._last: FolderSnapshot | None = None
+
+    def version(self, known: str) -> str:
+        self._last = FolderSnapshot(self)
+        return self._last.version
+
+    def snapshot(self, version: str) -> "FolderSnapshot":
+        last, self._last = self._last, None
+        return last if last and last.version == version else FolderSnapshot(self)
+
+
+class FolderSnapshot:
+    """The files of a folder as they were found."""
+
+    def __init__(self, reader: FolderReader) -> None:
+        self.reader = reader
+        self.files = {file.path: file for file in self._walk()}
+
+    @cached_property
+    def version(self) -> str:
+        digest = hashlib.sha256()
+        for path in sorted(self.files):
+            digest.update(f"{path}\0{self.files[path].blob}\0".encode(errors="surrogateescape"))
+        return digest.hexdigest()
+
+    @cached_property
+    def roots(self) -> Collection[str]:
+        return matching(self.files, self.reader.patterns)
+
+    def read(self, paths: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        for path in paths:
+            try:
+                descriptor = os.open(self.reader.path / path, os.O_RDONLY | os.O_NOFOLLOW)
+            except OSError:
+                continue
+            with os.fdopen(descriptor, "rb") as file:
+                yield path, file.read(self.reader.maximum_bytes + 1)
+
+    def location(self, path: str) -> str:
+        return f"file:{self.reader.path / path}"
+
+    def web(self, path: str) -> WebAddress:
+        return WebAddress()
+
+    def _walk(self) -> Iterator[FoundFile]:
+        root = self.reader.path
+        if not root.is_dir():
+            raise NotFoundError(
+                f"The folder {root} does not exist or cannot be entered.",
+                hint="Correct `path` of this source in callboard.yaml, or create the folder.",
+            )
+        pending, count = [""], 0
+        while pending:
+            folder = pending.pop()
+            for entry in os.scandir(root / folder):
+                path = f"{folder}{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name not in SKIPPED:
+                        pending.append(f"{path}/")
+                elif entry.is_file(follow_symlinks=False):
+                    count += 1
+                    yield self._found(path, entry)
+            if count > MAXIMUM_FILES:
+                raise InputError(
+                    f"The folder {root} has more than {MAXIMUM_FILES} files.",
+                    hint="Name a smaller folder.",
+                )
+
+    def _found(self, path: str, entry: os.DirEntry[str]) -> FoundFile:
+        status = entry.stat(follow_symlinks=False)
+        blob = f"{status.st_size}-{status.st_mtime_ns}"
+        limit = self.reader.maximum_bytes
+        fault = "" if status.st_size <= limit else too_large(status.st_size, limit)
+        return FoundFile(path, blob, status.st_size, fault)
+
+
+def too_large(size: int, limit: int) -> str:
+    """Say that a file is larger than may be read."""
+    return f"The file has {size} bytes; at most {limit} are read (catalog.limits.file_size)."
+
+
+def matching(files: Collection[str], patterns: Collection[str]) -> list[str]:
+    """Give the paths that match any of the patterns, in order."""
+    from callboard.git.patterns import compile_pattern
+
+    plain = [pattern.removeprefix("./") for pattern in patterns]
+    found = {path for path in plain if path in files}
+    tests = [compile_pattern(pattern) for pattern in plain if any(c in pattern for c in "*?[")]
+    if tests:
+        found.update(path for path in files if any(test(path) for test in tests))
+    return sorted(found)

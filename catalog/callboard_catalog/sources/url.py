@@ -1,0 +1,62 @@
+"""One descriptor file behind a URL."""
+
+import hashlib
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+from callboard.errors import NotFoundError, NotReadyError, UnauthorisedError
+from callboard_catalog.sources.base import FoundFile, WebAddress
+
+if TYPE_CHECKING:
+    from callboard.http import HttpClient
+
+
+def fetch_text(http: "HttpClient", url: str) -> bytes:
+    """Read a URL; raises a `CallboardError` with what to do for every answer but 200."""
+    response = http.get(url)
+    if response.status == 200:
+        return response.body
+    message = f"{url} answered {response.status}."
+    if response.status in (401, 403):
+        raise UnauthorisedError(message, hint="Give credentials for its host under http.")
+    if response.status in (404, 410):
+        raise NotFoundError(message, hint="Correct the URL.")
+    raise NotReadyError(message, hint="It is tried again later.")
+
+
+class UrlReader:
+    """Reads one file; its version is the hash of what came."""
+
+    def __init__(self, http: "HttpClient", url: str) -> None:
+        self.http = http
+        self.url = url
+        self._content = b""
+
+    def version(self, known: str) -> str:
+        self._content = fetch_text(self.http, self.url)
+        return hashlib.sha256(self._content).hexdigest()
+
+    def snapshot(self, version: str) -> "UrlSnapshot":
+        content, self._content = self._content, b""
+        return UrlSnapshot(self, version, content)
+
+
+class UrlSnapshot:
+    """The one file as it was read."""
+
+    def __init__(self, reader: UrlReader, version: str, content: bytes) -> None:
+        self.reader = reader
+        self.version = version
+        self.content = content
+        self.files = {reader.url: FoundFile(reader.url, version, len(content))}
+        self.roots: Collection[str] = [reader.url]
+
+    def read(self, paths: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        if self.reader.url in paths:
+            yield self.reader.url, self.content
+
+    def location(self, path: str) -> str:
+        return f"url:{path}"
+
+    def web(self, path: str) -> WebAddress:
+        return WebAddress(view=path)

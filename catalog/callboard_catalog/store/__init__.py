@@ -1,0 +1,1 @@
+"""Writing the catalog's tables: only what differs, in batches."""

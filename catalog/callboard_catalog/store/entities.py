@@ -1,0 +1,288 @@
+"""The rows an entity is made of: its own, its relations, its fields and its words."""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from callboard.entities import EntityRef
+from callboard_catalog import models
+from callboard_catalog.descriptors import RelationPair, stable_json
+from callboard_catalog.ingest.candidate import Candidate
+from callboard_catalog.search.index import ENTITY_TEXT, TextRow
+from callboard_catalog.search.words import words_of
+from callboard_catalog.store.bulk import delete_where, insert_rows
+
+ENTITY: Final = models.entity
+COLUMNS: Final = (
+    "id", "ref", "uid", "kind", "name", "title", "type", "lifecycle", "owner", "system", "domain",
+    "document", "hash", "source_id", "file_id", "position", "line", "created_at", "updated_at",
+)  # fmt: skip
+IN_COLUMNS: Final = frozenset(
+    {"spec.type", "spec.lifecycle", "spec.owner", "spec.system", "spec.domain", "spec.definition"}
+)
+LONGEST_KEY = LONGEST_VALUE = 200
+MOST_FIELDS: Final = 200
+DEEPEST_FIELD: Final = 6
+WORDS_OF_BODY: Final = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The values of an entity's own row, without its place."""
+
+    values: tuple[str, ...]
+    document: bytes
+    uid: str
+
+    @classmethod
+    def of(cls, candidate: Candidate, uid: str = "") -> "Stored":
+        """Work out the columns of a candidate; a new one gets a new uid."""
+        document = candidate.document
+        metadata, spec = document["metadata"], document.get("spec") or {}
+        uid = uid or str(uuid.uuid4())
+        related = _first_targets(candidate.pairs)
+        kind, _, rest = candidate.ref.partition(":")
+        finished = stable_json({**document, "metadata": {**metadata, "uid": uid}})
+        values = (
+            kind,
+            rest.partition("/")[2],
+            _title(metadata, spec),
+            _word(spec.get("type")),
+            _word(spec.get("lifecycle")),
+            related.get("ownedBy", ""),
+            related.get("partOf:system", ""),
+            related.get("partOf:domain", ""),
+        )
+        return cls(values, finished, uid)
+
+
+def _first_targets(pairs: list[RelationPair] | Any) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key = f"partOf:{pair.target.kind}" if pair.type == "partOf" else pair.type
+        if key not in found:
+            found[key] = str(pair.target)
+    return found
+
+
+def _title(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
+    profile = spec.get("profile")
+    display = profile.get("displayName") if isinstance(profile, dict) else None
+    return str(metadata.get("title") or display or metadata["name"])
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+class EntityRows:
+    """Collects what a batch changes and writes it at once with `flush`."""
+
+    def __init__(self, connection: Connection, source_id: int, now: datetime) -> None:
+        self.connection = connection
+        self.source_id = source_id
+        self.now = now
+        self._next_id = (connection.scalar(select(func.max(ENTITY.c.id))) or 0) + 1
+        self._inserted: list[tuple[Any, ...]] = []
+        self._updated: list[dict[str, Any]] = []
+        self._moved: list[dict[str, Any]] = []
+        self._deleted: list[int] = []
+        self._parts: list[tuple[int, Candidate]] = []
+        self._stale: list[int] = []
+
+    def insert(self, candidate: Candidate, file_id: int) -> int:
+        """Add an entity and give its id."""
+        entity_id, self._next_id = self._next_id, self._next_id + 1
+        stored = Stored.of(candidate)
+        self._inserted.append(
+            (
+                entity_id,
+                candidate.ref,
+                stored.uid,
+                *stored.values,
+                stored.document,
+                candidate.hash,
+                self.source_id,
+                file_id,
+                candidate.position,
+                candidate.line,
+                self.now,
+                self.now,
+            )
+        )
+        self._parts.append((entity_id, candidate))
+        return entity_id
+
+    def update(self, entity_id: int, uid: str, candidate: Candidate, file_id: int) -> None:
+        """Change an entity, which keeps its id and uid."""
+        self._change(entity_id, uid, candidate, self.source_id, file_id)
+
+    def promote(self, entity_id: int, uid: str, claim: Any) -> None:
+        """Let a waiting claim, a row of `claim`, take an entity's place."""
+        document = orjson.loads(claim.document)
+        pairs = [
+            RelationPair(EntityRef.parse(source), kind, reverse, EntityRef.parse(target))
+            for source, kind, reverse, target in claim.pairs
+        ]
+        candidate = Candidate(claim.ref, claim.position, claim.line, document, claim.hash, pairs)
+        self._change(entity_id, uid, candidate, claim.source_id, claim.file_id)
+
+    def _change(
+        self, entity_id: int, uid: str, candidate: Candidate, source_id: int, file_id: int
+    ) -> None:
+        stored = Stored.of(candidate, uid)
+        names = ("kind", "name", "title", "type", "lifecycle", "owner", "system", "domain")
+        self._updated.append(
+            {
+                "row": entity_id,
+                **dict(zip(names, stored.values, strict=True)),
+                "document": stored.document,
+                "hash": candidate.hash,
+                "source_id": source_id,
+                "file_id": file_id,
+                "position": candidate.position,
+                "line": candidate.line,
+                "updated_at": self.now,
+            }
+        )
+        self._stale.append(entity_id)
+        self._parts.append((entity_id, candidate))
+
+    def move(self, entity_id: int, candidate: Candidate, file_id: int) -> None:
+        """Note that an entity stands elsewhere now, with the same content."""
+        place = {"file_id": file_id, "position": candidate.position, "line": candidate.line}
+        self._moved.append({"row": entity_id, **place})
+
+    def delete(self, entity_id: int) -> None:
+        """Remove an entity."""
+        self._deleted.append(entity_id)
+
+    def flush(self) -> None:
+        """Write everything that was collected."""
+        gone = self._stale + self._deleted
+        if gone:
+            for table, column in (
+                (models.relation, models.relation.c.origin_id),
+                (models.entity_field, models.entity_field.c.entity_id),
+            ):
+                delete_where(self.connection, table, column, gone)
+            ENTITY_TEXT.delete(self.connection, gone)
+            delete_where(self.connection, ENTITY, ENTITY.c.id, self._deleted)
+        insert_rows(self.connection, ENTITY, COLUMNS, self._inserted)
+        statement = update(ENTITY).where(ENTITY.c.id == bindparam("row"))
+        for rows in (self._updated, self._moved):
+            if rows:
+                self.connection.execute(statement, rows)
+        self._write_parts()
+
+    def _write_parts(self) -> None:
+        insert_rows(
+            self.connection,
+            models.relation,
+            ("origin_id", "source_ref", "type", "target_ref", "reverse"),
+            [
+                (entity_id, str(pair.source), pair.type, str(pair.target), pair.reverse_type)
+                for entity_id, candidate in self._parts
+                for pair in candidate.pairs
+            ],
+        )
+        self._write_fields()
+        ENTITY_TEXT.insert(
+            self.connection,
+            [text_row(entity_id, candidate.document) for entity_id, candidate in self._parts],
+        )
+
+    def _write_fields(self) -> None:
+        found = [
+            (entity_id, key, value)
+            for entity_id, candidate in self._parts
+            for key, value in dict.fromkeys(fields_of(candidate.document))
+        ]
+        keys = self._key_ids({key for _, key, _ in found})
+        insert_rows(
+            self.connection,
+            models.entity_field,
+            ("key_id", "value", "entity_id"),
+            [(keys[key], value, entity_id) for entity_id, key, value in found],
+        )
+
+    def _key_ids(self, names: set[str]) -> dict[str, int]:
+        table = models.field_key
+        known = {row.name: row.id for row in self.connection.execute(select(table))}
+        missing = sorted(names - known.keys())
+        if missing:
+            first = max(known.values(), default=0) + 1
+            rows = [{"id": first + at, "name": name} for at, name in enumerate(missing)]
+            self.connection.execute(insert(table), rows)
+            known.update((row["name"], row["id"]) for row in rows)
+        return known
+
+
+def fields_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Give the (dotted key, value), both lower-case, that have no column of their own."""
+    count = 0
+    metadata = document["metadata"]
+    for root, value in (("metadata", _own(metadata)), ("spec", document.get("spec"))):
+        for key, found in _flat(root, value, 0):
+            if key not in IN_COLUMNS and len(key) <= LONGEST_KEY and len(found) <= LONGEST_VALUE:
+                yield key.lower(), found.lower()
+                count += 1
+                if count >= MOST_FIELDS:
+                    return
+
+
+_NOT_INDEXED: Final = frozenset(
+    {"name", "namespace", "title", "description", "uid", "etag", "links"}
+)
+_PLACES: Final = (
+    "backstage.io/managed-by-", "backstage.io/view-url", "backstage.io/edit-url",
+)  # fmt: skip
+
+
+def _own(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in metadata.items() if key not in _NOT_INDEXED}
+    annotations = kept.get("annotations")
+    if annotations:
+        kept["annotations"] = {
+            key: value for key, value in annotations.items() if not key.startswith(_PLACES)
+        }
+    return kept
+
+
+def _flat(path: str, value: Any, depth: int) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        if depth < DEEPEST_FIELD:
+            for key, item in value.items():
+                yield from _flat(f"{path}.{key}", item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _flat(path, item, depth + 1)
+    elif isinstance(value, bool):
+        yield path, "true" if value else "false"
+    elif value is not None:
+        yield path, str(value)
+
+
+def text_row(entity_id: int, document: Mapping[str, Any]) -> TextRow:
+    """Give the words by which an entity is found."""
+    metadata, spec = document["metadata"], document.get("spec") or {}
+    called = f"{metadata['name']} {_title(metadata, spec)}"
+    facts = [document["kind"], *(metadata.get("tags") or ())]
+    facts += [spec[key] for key in ("type", "owner", "system") if isinstance(spec.get(key), str)]
+    body = [str(metadata.get("description") or "")]
+    body += [str(link.get("title") or "") for link in metadata.get("links") or ()]
+    annotations = metadata.get("annotations") or {}
+    body += [value for key, value in annotations.items() if not key.startswith(_PLACES)]
+    return TextRow(
+        entity_id,
+        words_of(called),
+        words_of(" ".join(facts)),
+        words_of(" ".join(body)[:4000], WORDS_OF_BODY),
+    )
