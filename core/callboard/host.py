@@ -70,4 +70,3 @@ class Host(Protocol):
 
     def git(self, url: str) -> "GitRepository":
         """Give a repository by its URL, with the site's credentials and guards."""
-
