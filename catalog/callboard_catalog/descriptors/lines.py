@@ -44,7 +44,9 @@ class Lines:
             found: list[dict[Path, int]] = []
         for piece in pieces(self._data):
             try:
-                found.extend(_lines_of(repaired(piece.data), piece.line, self._limits))
+                found.extend(
+                    _lines_of(repaired(piece.data, self._limits), piece.line, self._limits)
+                )
             except (DocumentError, YAMLError, UnicodeError):
                 found.append({(): piece.line})
             if len(found) > self._limits.documents:
@@ -58,11 +60,13 @@ def locate(data: bytes, index: int, path: Path) -> int:
 
 
 def _lines_of(data: bytes, offset: int, limits: Limits) -> list[dict[Path, int]]:
-    found = []
+    found: list[dict[Path, int]] = []
     for document in open_documents(data):
         lines: dict[Path, int] = {(): line_of(document.root) + offset}
         _Recorder(document.next_event, lines, offset, limits).value(document.root, ())
         found.append(lines)
+        if len(found) >= limits.documents:
+            break
     return found
 
 

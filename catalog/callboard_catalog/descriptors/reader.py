@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from yaml.error import MarkedYAMLError, YAMLError
-from yaml.events import DocumentStartEvent, StreamEndEvent
+from yaml.events import CollectionEndEvent, CollectionStartEvent, DocumentStartEvent, StreamEndEvent
 from yaml.reader import ReaderError
 
 from callboard_catalog.descriptors.builder import Builder, DocumentError, line_of
@@ -127,11 +127,11 @@ def _recover(data: bytes, limits: Limits) -> list[Document]:
 
 
 def _read_piece(data: bytes, limits: Limits) -> list[Document]:
-    data = repaired(data)
+    data = repaired(data, limits)
     try:
         return list(_read(data, limits))
     except DocumentError as error:
-        syntax = syntax_error(data) if error.code == "yaml-duplicate-key" else None
+        syntax = syntax_error(data, limits) if error.code == "yaml-duplicate-key" else None
         found = _document_error(syntax, data) if syntax else error
     except (YAMLError, UnicodeError) as error:
         found = _document_error(error, data)
@@ -143,18 +143,25 @@ def _faulty(error: DocumentError) -> Document:
     return Document(0, error.line + 1, fault=fault)
 
 
-def syntax_error(data: bytes) -> Exception | None:
-    """Give the first thing libyaml has against these bytes, or None."""
+def syntax_error(data: bytes, limits: Limits) -> Exception | None:
+    """Give the first thing libyaml has against these bytes, or None; looks no deeper than allowed.
+
+    libyaml takes time that grows with the square of the depth.
+    """
+    depth = 0
     try:
         next_event = CParser(data).get_event
-        while type(next_event()) is not StreamEndEvent:
-            pass
+        while depth <= limits.depth and type(event := next_event()) is not StreamEndEvent:
+            if isinstance(event, CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, CollectionEndEvent):
+                depth -= 1
     except (YAMLError, UnicodeError) as error:
         return error
     return None
 
 
-def repaired(data: bytes) -> bytes:
+def repaired(data: bytes, limits: Limits) -> bytes:
     """Give the bytes with tabs that YAML 1.2 allows as separation, but libyaml does not, replaced.
 
     Those are tabs before a comment or the end of the line, and tabs after an indicator.
@@ -162,7 +169,7 @@ def repaired(data: bytes) -> bytes:
     if b"\t" not in data:
         return data
     for _ in range(min(_MAXIMUM_REPAIRS, _MAXIMUM_REPAIRED_BYTES // len(data))):
-        error = syntax_error(data)
+        error = syntax_error(data, limits)
         better = _without_bad_tab(data, error) if error else None
         if better is None:
             break
