@@ -122,12 +122,19 @@ class Mirror:
     def _fetch(
         self, held: MirrorLock, url: str, refspecs: Sequence[str], options: Sequence[str]
     ) -> None:
-        self._locked(
-            held,
-            *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
-            *("--no-auto-maintenance", "--update-shallow", "--force", *options, "--", url),
-            *refspecs,
-        )
+        try:
+            self._locked(
+                held,
+                *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules"),
+                *("--no-write-fetch-head", "--no-auto-maintenance", "--update-shallow", "--force"),
+                *(*options, "--", url, *refspecs),
+            )
+        finally:
+            self._remove_leftovers()
+        if objection := self._object_to_size():
+            # It grew between two looks; what came is not kept, or it would count as fetched.
+            self._make()
+            raise GitFailedError("", 0, objection)
         # Each fetch adds a pack; git joins them when there are many.
         with contextlib.suppress(GitFailedError):
             self._locked(held, "gc", "--auto", "--quiet")
