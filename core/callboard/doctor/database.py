@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from callboard.database import Branch, Database, inspect_schema
-from callboard.doctor.frame import Check, Finding
-from callboard.settings.types import format_duration, format_size
+from callboard.doctor.frame import Check, Finding, Outcome
+from callboard.settings.types import format_size
 
 LITTLE_SPACE: Final = 1024**3
 TOO_LITTLE_SPACE: Final = 100 * 1024**2
@@ -31,7 +31,7 @@ def database_check(
     *,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Check:
-    """Look at the database that `connect` gives, and close it again; nothing in it is changed."""
+    """Look at the database that `connect` gives, and close it again; no table is changed."""
 
     def run() -> Iterator[Finding]:
         database = connect()
@@ -53,7 +53,7 @@ def _database(
         yield from _folder(path.absolute().parent)
         if not path.exists():
             # Connecting would make the file.
-            step = "Run: callboard db upgrade (callboard serve does it too)"
+            step = "Run: callboard db upgrade"
             yield Finding("ok", f"Database {shown} will be made", "There is no file yet.", step)
             return
         if not os.access(path, os.R_OK | os.W_OK):
@@ -103,9 +103,9 @@ def _folder(folder: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     detail = f"{free / 1024**3:.1f} GiB free in {folder}"
     if free < LITTLE_SPACE:
-        status = "bad" if free < TOO_LITTLE_SPACE else "warn"
+        status: Outcome = "bad" if free < TOO_LITTLE_SPACE else "warn"
         step = f"Free some space; {format_size(LITTLE_SPACE)} is the least to work with."
-        yield Finding("bad" if status == "bad" else "warn", "The disk is almost full", detail, step)
+        yield Finding(status, "The disk is almost full", detail, step)
     else:
         yield Finding("ok", "Disk", detail)
 
@@ -127,7 +127,7 @@ def _clocks(database: Database, now: Callable[[], datetime]) -> Iterator[Finding
         theirs = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
         ours = before + (now() - before) / 2
     apart = abs(theirs - ours)
-    detail = f"They are {format_duration(timedelta(milliseconds=apart // timedelta(milliseconds=1)))} apart."
+    detail = f"They are {apart.total_seconds():.1f} s apart."
     if apart <= CLOCKS_APART:
         yield Finding("ok", "The clocks of database and machine agree")
         return
@@ -140,8 +140,8 @@ def _schema(database: Database, branches: Sequence[Branch]) -> Iterator[Finding]
     states = inspect_schema(database, branches)
     for state in states:
         if state.state != "current":
-            status = "warn" if state.state == "empty" else "bad"
+            status: Outcome = "warn" if state.state == "empty" else "bad"
             title = f"Tables of {state.branch}: {state.state}"
-            yield Finding("warn" if status == "warn" else "bad", title, state.problem())
+            yield Finding(status, title, state.problem())
     if all(state.state == "current" for state in states):
         yield Finding("ok", "Tables", f"Up to date: {', '.join(state.branch for state in states)}.")

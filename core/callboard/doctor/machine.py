@@ -70,7 +70,8 @@ def find_mismatches(names: Iterable[str]) -> Iterator[str]:
         for requirement in _requirements(distribution, extras):
             problem = _problem(requirement)
             if problem:
-                yield f"{distribution.name} {distribution.version} requires {requirement}, {problem}."
+                asking = f"{distribution.name} {distribution.version}"
+                yield f"{asking} requires {requirement}, {problem}."
             waiting.append((requirement.name, frozenset(requirement.extras)))
 
 

@@ -41,10 +41,15 @@ for _name, _pattern, _first in (
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a settings file says. `lines` count from 1 and know each key and each list item."""
+    """What a settings file says.
+
+    `lines` count from 1 and know each key and each list item. `unread` are the places whose value
+    could not be read: None stands there.
+    """
 
     value: Any = None
     lines: Mapping[KeyPath, int] = field(default_factory=dict)
+    unread: frozenset[KeyPath] = frozenset()
     faults: tuple[SettingsFault, ...] = ()
 
 
@@ -69,7 +74,7 @@ def read_document(data: bytes, file: str) -> Document:
         return Document()
     reader = _Reader(file)
     value = reader.value(root, ())
-    return Document(value, reader.lines, tuple(reader.faults))
+    return Document(value, reader.lines, frozenset(reader.unread), tuple(reader.faults))
 
 
 def _broken(file: str, line: int, message: str) -> Document:
@@ -116,17 +121,18 @@ class _Reader:
     def __init__(self, file: str) -> None:
         self.file = file
         self.lines: dict[KeyPath, int] = {}
+        self.unread: list[KeyPath] = []
         self.faults: list[SettingsFault] = []
         self.values = 0
 
     def value(self, node: yaml.Node, path: KeyPath) -> Any:
         self.values += 1
         if self.values == MAXIMUM_VALUES:
-            self._fault(node, path, f"the file has more than {MAXIMUM_VALUES} values.")
+            self._unreadable(node, path, f"the file has more than {MAXIMUM_VALUES} values.")
         if self.values >= MAXIMUM_VALUES:
             return None
         if len(path) > MAXIMUM_DEPTH:  # an alias may lead deeper than the text is nested
-            return self._fault(node, path, f"more than {MAXIMUM_DEPTH} levels of nesting.")
+            return self._unreadable(node, path, f"more than {MAXIMUM_DEPTH} levels of nesting.")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -164,10 +170,16 @@ class _Reader:
         try:
             return _scalar_value(node.tag, text)
         except LookupError:
-            return self._fault(node, path, "has a YAML tag that settings do not use; remove it.")
+            return self._unreadable(
+                node, path, "has a YAML tag that settings do not use; remove it."
+            )
         except ValueError:
             name = node.tag.removeprefix(_TAG)
-            return self._fault(node, path, f"cannot be read as a YAML {name}.")
+            return self._unreadable(node, path, f"cannot be read as a YAML {name}.")
+
+    def _unreadable(self, node: yaml.Node, path: KeyPath, message: str) -> None:
+        self.unread.append(path)
+        self._fault(node, path, message)
 
     def _fault(self, node: yaml.Node, path: KeyPath, message: str) -> None:
         key = key_text(path)

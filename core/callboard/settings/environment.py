@@ -107,7 +107,8 @@ def _is_service_link(name: str, value: str) -> bool:
 
 def _unknown(name: str, layout: Layout) -> SettingsFault:
     known = {variable_name(path): path for path in layout.leaves()}
-    best = nearest(name, [*known, *CONTROL_VARIABLES])
+    short = {other.removeprefix(PREFIX): other for other in (*known, *CONTROL_VARIABLES)}
+    best = short.get(nearest(name.removeprefix(PREFIX), short), "")
     message = f"The environment variable {name} matches no setting"
     if best in known:
         message += f"; did you mean {best}, which sets {key_text(known[best])}?"

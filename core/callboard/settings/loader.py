@@ -115,7 +115,8 @@ class _Loading:
 
     def plugins(self) -> dict[str, BaseModel]:
         """Read the section of every plugin that has a model."""
-        for name in self._given(PLUGINS):
+        given = self._given(PLUGINS)
+        for name in given if isinstance(given, dict) else ():
             if name not in self.layout.plugin_sections:
                 path = (*PLUGINS, name)
                 known = list(self.layout.plugin_sections)
@@ -153,7 +154,7 @@ class _Loading:
             reason = redact(f"{type(error).__name__}: {error}"[:200], self.secrets)
             sentences = {base: f"{key_text(base)} cannot be checked by its own model: {reason}"}
         for path, sentence in sentences.items():
-            if path not in self.references.faults:
+            if path not in self.references.faults and path not in self.document.unread:
                 self._fault(path, sentence)
         return None
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
 from callboard.settings.types import Duration, SettingsModel, Size, matching
 
@@ -49,6 +49,13 @@ class PluginsSettings(SettingsModel):
     settings: dict[str, dict[str, Any]] = Field(
         default={}, repr=False, description="The settings of each plugin, under its name."
     )
+
+    @field_validator("settings", mode="before")
+    @classmethod
+    def _nothing_is_no_settings(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: {} if given is None else given for name, given in value.items()}
 
 
 class JobsSettings(SettingsModel):
