@@ -1,0 +1,140 @@
+"""Finds the repositories that entities name and reads each of them once."""
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from callboard.contributions import EventContext, JobContext
+from callboard.entities import Catalog, Entity, EntityRef
+from callboard.errors import CallboardError, InputError
+from callboard_scm_git import store
+from callboard_scm_git.addresses import ANNOTATIONS, Place, place_of
+from callboard_scm_git.reading import read_repository
+
+if TYPE_CHECKING:
+    from callboard.host import Host
+
+log = logging.getLogger(__name__)
+
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What reading one repository came to; `error` says why where it failed."""
+
+    url: str
+    result: Literal["read", "unchanged", "failed"]
+    error: str = ""
+
+
+def find_places(catalog: Catalog) -> dict[str, set[str]]:
+    """Give the folders that entities name, by repository."""
+    places = (place_of(entity) for entity in _entities(catalog))
+    return _by_repository(place for place in places if place is not None)
+
+
+def _entities(catalog: Catalog) -> Iterator[Entity]:
+    for annotation in ANNOTATIONS:
+        after: EntityRef | None = None
+        while page := catalog.find(annotation=annotation, after=after, limit=PAGE):
+            yield from page
+            after = page[-1].ref
+
+
+def _by_repository(places: Iterator[Place]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for place in places:
+        found.setdefault(place.url, set()).add(place.folder)
+    return found
+
+
+def refresh_all(
+    host: "Host", progress: Callable[[int, int, str], None] = lambda *_: None
+) -> list[Outcome]:
+    """Read every repository that an entity names and forget those that none names any more.
+
+    One that cannot be read is noted in its row and does not keep the others from being read.
+    """
+    wanted = find_places(host.catalog)
+    _register_all(host, wanted)
+    outcomes = []
+    with ThreadPoolExecutor(host.settings.readers, thread_name_prefix="scm_git") as pool:
+        running = [pool.submit(read_one, host, url) for url in sorted(wanted)]
+        for done, future in enumerate(as_completed(running), 1):
+            outcome = future.result()
+            outcomes.append(outcome)
+            progress(done, len(wanted), outcome.url)
+    return sorted(outcomes, key=lambda outcome: outcome.url)
+
+
+def _register_all(host: "Host", wanted: dict[str, set[str]]) -> None:
+    with host.read() as connection:
+        present = store.registered(connection)
+    if {url: paths | {""} for url, paths in wanted.items()} != present:
+        with host.write() as connection:
+            store.forget(connection, wanted)
+            store.register(connection, wanted)
+
+
+def read_one(host: "Host", url: str) -> Outcome:
+    """Read one registered repository; a fault is noted in its row and given back."""
+    with host.read() as connection:
+        known = store.known(connection, url)
+        failing = store.is_failing(connection, url)
+    if known is None:
+        return Outcome(url, "unchanged")
+    try:
+        reading = read_repository(host.git(url), known, host.now())
+    except CallboardError as error:
+        return _failed(host, url, str(error))
+    except Exception as error:
+        log.exception("Reading %s failed.", url)
+        return _failed(host, url, f"{type(error).__name__} while it was read; the log has more.")
+    if reading is not None:
+        with host.write() as connection:
+            store.write_reading(connection, url, reading, host.now())
+    elif failing:
+        with host.write() as connection:
+            store.mark_reachable(connection, url)
+    return Outcome(url, "unchanged" if reading is None else "read")
+
+
+def _failed(host: "Host", url: str, error: str) -> Outcome:
+    with host.write() as connection:
+        store.mark_failing(connection, url, error[:1000], host.now())
+    return Outcome(url, "failed", error)
+
+
+def run_refresh(context: JobContext) -> None:
+    """The scheduled job: every repository."""
+    refresh_all(context.host, context.progress)
+
+
+def run_read(context: JobContext) -> None:
+    """The job asked for by events: one repository, tried again where it does not answer."""
+    url = context.payload.get("url")
+    if not isinstance(url, str):
+        raise InputError("The job scm_git.read was given no url; expected that of a repository.")
+    outcome = read_one(context.host, url)
+    if outcome.result == "failed":
+        raise CallboardError(outcome.error)
+
+
+def on_entities(context: EventContext) -> None:
+    """Have the repositories of new and changed entities read, each once."""
+    host = context.host
+    refs = {EntityRef.parse(event.subject) for event in context.events}
+    places = (place_of(entity) for entity in host.catalog.get_many(refs).values())
+    wanted = _by_repository(place for place in places if place is not None)
+    if not wanted:
+        return
+    with host.read() as connection:
+        present = store.registered(connection)
+    if any(paths - present.get(url, set()) for url, paths in wanted.items()):
+        with host.write() as connection:
+            store.register(connection, wanted)
+    for url in sorted(wanted):
+        host.submit("read", {"url": url}, key=url[-300:])
