@@ -218,6 +218,8 @@ def test_depth_cuts_history_off_and_can_be_lifted(origin: Origin, tmp_path: Path
     assert len(shallow.log(shallow.fetch())) == 2
     full = GitRepository(str(origin.path), tmp_path / "m", **settings)  # type: ignore[arg-type]
     assert len(full.log(full.fetch())) == 6
+    origin.save({"a": "newer"})
+    assert len(shallow.log(shallow.fetch())) == 7
 
 
 def test_branches_and_tags(origin: Origin, repository: GitRepository) -> None:

@@ -34,7 +34,8 @@ class GitRepository:
     """A remote repository and its bare mirror in `directory`.
 
     `timeout` (s) bounds each git command, `maximum_bytes` the mirror, `maximum_file_bytes` a file.
-    `depth` cuts history at that many commits; None keeps all of it. Local paths are read only
+    `depth` cuts history at that many commits; None keeps all of it, also for those who share the
+    mirror with a depth. Local paths are read only
     below the folders of `allow_local`, plain http only with `allow_http`. `ca_bundle` replaces the
     machine's certificates, `proxy` (a URL) the proxies named in the environment.
 
@@ -222,10 +223,11 @@ class GitRepository:
         if held_already and not self._mirror.has(target.commit):
             self._mirror.mark_damaged()
         options = [*self._options()]
-        if self._depth is not None:
-            options.append(f"--depth={self._depth}")
-        elif self._mirror.is_shallow:
+        if self._depth is None and self._mirror.is_shallow:
             options.append("--unshallow")
+        elif self._depth is not None and (self._mirror.is_shallow or not self._mirror.references()):
+            # A full mirror stays full: another user of it may need the history.
+            options.append(f"--depth={self._depth}")
         refspecs = [f"+{source}:{name}" for name, source in target.sources.items()]
         if everything:
             options.append("--prune")
