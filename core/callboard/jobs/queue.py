@@ -24,6 +24,7 @@ from callboard.errors import SettingsError
 from callboard.settings import JobsSettings
 
 HEALTH_SECONDS = 10
+_SQLITE_FILE = b"SQLite format 3\0"
 
 log = logging.getLogger(__name__)
 
@@ -78,13 +79,23 @@ class SqliteQueueStorage(SqliteStorage):  # type: ignore[misc]
         if "locked" in str(error):
             return
         log.warning("The queue %s cannot be used (%s); opening it again.", self.filename, error)
-        try:
-            self.close()
-            self.initialize_schema()
-        except sqlite3.DatabaseError:
-            for suffix in ("", "-wal", "-shm"):
-                Path(f"{self.filename}{suffix}").unlink(missing_ok=True)
-            self.initialize_schema()
+        self.close()
+        if not isinstance(error, sqlite3.OperationalError):
+            self._discard()
+        self.initialize_schema()
+
+    def initialize_schema(self) -> None:
+        path = Path(self.filename)
+        if path.exists() and path.stat().st_size:
+            with path.open("rb") as file:
+                if file.read(len(_SQLITE_FILE)) != _SQLITE_FILE:
+                    log.warning("%s is no queue; it is replaced.", path)
+                    self._discard()
+        super().initialize_schema()
+
+    def _discard(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.filename}{suffix}").unlink(missing_ok=True)
 
     def release(self) -> None:
         """Nothing is kept for each thread."""
@@ -125,10 +136,42 @@ class PostgresQueueStorage(PostgresStorage):  # type: ignore[misc]
             self._listen_local.conn = None
 
 
-def make_queue(database: Database, settings: JobsSettings) -> Huey:
-    """Give the Huey for these settings. Raises `SettingsError` where the two do not fit."""
+class Queue:
+    """The queue of these settings; `work` is called, in a worker, for every ring.
+
+    Raises `SettingsError` where the settings do not fit the database.
+    """
+
+    def __init__(
+        self, database: Database, settings: JobsSettings, work: Callable[[], None]
+    ) -> None:
+        self.huey = _make_huey(database, settings)
+        self.huey.on_shutdown("release")(self.huey.storage.release)
+        self._task = self.huey.task(name="work")(work)
+
+    def ring(self) -> None:
+        """Have one worker, of any process, look for work."""
+        try:
+            self._task()
+        except Exception:  # the work is in its table and is found without a message, a bit later
+            log.exception("The queue of jobs cannot be written.")
+
+    def is_empty(self) -> bool:
+        """Say whether no message waits; a queue that cannot be read holds none."""
+        try:
+            return not self.huey.pending_count()
+        except Exception as error:
+            log.warning("The queue of jobs cannot be read: %s", error)
+            return True
+
+    def close(self) -> None:
+        self.huey.storage.close()
+
+
+def _make_huey(database: Database, settings: JobsSettings) -> Huey:
     kind = database.dialect if settings.queue == "auto" else settings.queue
     common = {"results": False, "serializer": JsonSerializer()}
+    seconds = settings.poll_interval.total_seconds()
     if kind == "sqlite":
         # A relative path is one beside the database.
         beside = database.path.parent if database.path else Path()
@@ -136,7 +179,7 @@ def make_queue(database: Database, settings: JobsSettings) -> Huey:
             "callboard",
             storage_class=SqliteQueueStorage,
             filename=str(beside / settings.queue_file),
-            poll_seconds=settings.poll_interval.total_seconds(),
+            poll_seconds=seconds,
             **common,
         )
     if database.dialect != "postgresql":
@@ -148,7 +191,7 @@ def make_queue(database: Database, settings: JobsSettings) -> Huey:
         "callboard",
         storage_class=PostgresQueueStorage,
         connection=_connector(database),
-        read_timeout=settings.poll_interval.total_seconds(),
+        read_timeout=seconds,
         table_prefix="callboard_queue",
         **common,
     )

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from huey import Huey
 from sqlalchemy import Connection
 
 from callboard.contributions import EventHandler, Job
@@ -20,7 +19,7 @@ from callboard.events.log import TOPIC as EVENT_TOPIC
 from callboard.host import Host
 from callboard.jobs import store
 from callboard.jobs.handlers import PREFIX, HandlerJobs
-from callboard.jobs.queue import QueueConsumer, make_queue
+from callboard.jobs.queue import Queue, QueueConsumer
 from callboard.jobs.runner import Runner, publish_end
 from callboard.jobs.store import JobName
 from callboard.plugins import Contributed
@@ -58,8 +57,7 @@ class Jobs:
         }
         self.owner = f"{socket.gethostname()[:80]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._runner = Runner(database, self.owner, settings.lease, clock)
-        self._queue: Huey | None = None
-        self._work: Callable[[], Any] = self._no_work
+        self._queue: Queue | None = None
         self._queue_lock = threading.Lock()
         self._consumer: QueueConsumer | None = None
         self._registered = False
@@ -106,7 +104,7 @@ class Jobs:
         self._register()
         self._runner.start()
         self._consumer = QueueConsumer(
-            self._open_queue(),
+            self._open_queue().huey,
             self.tick,
             workers=self._settings.workers,
             interval=self._settings.poll_interval.total_seconds(),
@@ -127,7 +125,7 @@ class Jobs:
             self._runner.stop(timedelta(seconds=STOP_SECONDS))
         with self._queue_lock:
             if self._queue is not None:
-                self._queue.storage.close()
+                self._queue.close()
                 self._queue = None
 
     def run_once(self) -> int:
@@ -159,7 +157,7 @@ class Jobs:
                 for run in abandoned:
                     if store.take_back(connection, run, now=now) == "failed":
                         publish_end(connection, run, "failed", now)
-        elif waiting and self._consumer is not None and not self._open_queue().pending_count():
+        elif waiting and self._consumer is not None and self._open_queue().is_empty():
             self._ring()
 
     def _submit_scheduled(
@@ -208,19 +206,10 @@ class Jobs:
             pass
 
     def _ring(self) -> None:
-        self._open_queue()
-        try:
-            self._work()
-        except Exception:  # the run is in its table and is found without a message, a bit later
-            log.exception("The queue of jobs cannot be written.")
+        self._open_queue().ring()
 
-    def _open_queue(self) -> Huey:
+    def _open_queue(self) -> Queue:
         with self._queue_lock:
             if self._queue is None:
-                self._queue = make_queue(self._database, self._settings)
-                self._queue.on_shutdown("release")(self._queue.storage.release)
-                self._work = self._queue.task(name="work")(self._run_all)
+                self._queue = Queue(self._database, self._settings, self._run_all)
             return self._queue
-
-    def _no_work(self) -> None:
-        raise AssertionError("The queue is opened before it is used.")
