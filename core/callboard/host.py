@@ -19,12 +19,21 @@ if TYPE_CHECKING:
 class Host(Protocol):
     """The host as one plugin sees it: its own settings, the shared database and services."""
 
-    plugin: str
-    settings: Any
-    """An instance of the model given by `callboard_settings`, or None."""
-    catalog: Catalog
-    data: Path
-    """A directory of this plugin's own, for caches that may be deleted at any time."""
+    @property
+    def plugin(self) -> str:
+        """The plugin's name."""
+
+    @property
+    def settings(self) -> Any:
+        """An instance of the model given by `callboard_settings`, or None."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """The read side of the catalog."""
+
+    @property
+    def data(self) -> Path:
+        """A directory of this plugin's own, for caches that may be deleted at any time."""
 
     def now(self) -> datetime:
         """Give the time, in UTC, from the clock that tests can set."""

@@ -9,7 +9,7 @@ from callboard.errors import InputError
 from callboard.i18n import Translator
 from callboard.kinds import FieldType, Kind, KindField, KindRelation
 
-_ = Translator("callboard_catalog")
+_ = Translator("callboard")
 
 _VERSIONS: Final = ("backstage.io/v1alpha1", "backstage.io/v1beta1")
 

@@ -101,6 +101,13 @@ class Refresh:
             self._failed(row, message[:1000], "Look at the log for the error id.", result)
         return result
 
+    def is_stale(self, source: Source, row: Row[Any]) -> bool:
+        """Ask a source whether it must be read, by the row of it in the tables."""
+        if self._fingerprint(source) != row.fingerprint or self._has_remote(row.id):
+            return True
+        version = source.reader.version(row.head)
+        return not version or version != row.head
+
     def _read(
         self,
         source: Source,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -72,10 +73,16 @@ class GitSnapshot:
 
     def location(self, path: str) -> str:
         web = self.web(path)
-        return f"url:{web.view}" if web.view else f"url:{self.reader.repository.url}#{path}"
+        return f"url:{web.view}" if web.view else f"url:{self.address}#{path}"
+
+    @property
+    def address(self) -> str:
+        """The repository as a URL; that of a local folder begins with `file://`."""
+        url = self.reader.repository.url
+        return Path(url).as_uri() if url.startswith("/") else url
 
     def web(self, path: str) -> WebAddress:
-        return web_address(self.reader.repository.url, self.reader.branch or "HEAD", path)
+        return web_address(self.address, self.reader.branch or "HEAD", path)
 
 
 def web_address(url: str, branch: str, path: str) -> WebAddress:

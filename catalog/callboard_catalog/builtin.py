@@ -1,0 +1,112 @@
+"""The catalog's own contributions, registered like those of any plugin."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from callboard import hookimpl
+from callboard.contributions import Job, JobContext, Metric, Permission, Sample
+from callboard.host import Host
+from callboard.i18n import Translator
+from callboard_catalog.engine import CatalogEngine
+from callboard_catalog.service import CatalogService
+
+_: Final = Translator("callboard")
+
+LOOK_EVERY: Final = timedelta(seconds=5)
+
+
+class CatalogPlugin:
+    """The plugin `catalog`. `engine` and `service` are set before the portal starts."""
+
+    engine: CatalogEngine
+    service: CatalogService
+
+    @hookimpl
+    def callboard_migrations(self) -> Path:
+        return Path(__file__).parent / "migrations"
+
+    @hookimpl
+    def callboard_jobs(self) -> Iterable[Job]:
+        return [
+            Job(
+                name="look",
+                title=_("Look for sources that have moved"),
+                run=self._look,
+                every=LOOK_EVERY,
+                attempts=1,
+            ),
+            Job(
+                name="refresh",
+                title=_("Read a source"),
+                run=self._refresh,
+                timeout=timedelta(hours=1),
+            ),
+            Job(
+                name="forget",
+                title=_("Take out removed sources"),
+                run=self._forget,
+                timeout=timedelta(hours=1),
+            ),
+            Job(
+                name="index",
+                title=_("Index what plugins let search find"),
+                run=self._index,
+                every=timedelta(minutes=1),
+            ),
+        ]
+
+    @hookimpl
+    def callboard_permissions(self) -> Iterable[Permission]:
+        return [
+            Permission(name="catalog.entity.read", title=_("See entities")),
+            Permission(name="catalog.entity.refresh", title=_("Read an entity's source again")),
+            Permission(name="catalog.source.read", title=_("See sources and problems")),
+            Permission(name="catalog.source.refresh", title=_("Read a source again")),
+        ]
+
+    @hookimpl
+    def callboard_metrics(self) -> Iterable[Metric]:
+        return [
+            Metric(
+                name="entities",
+                help="Entities served, by kind.",
+                labels=("kind",),
+                read=lambda host: [
+                    Sample(value=count, labels={"kind": kind})
+                    for kind, count in self.service.counts().items()
+                ],
+            ),
+            Metric(
+                name="problems",
+                help="Rejected documents, conflicts, dangling relations and warnings.",
+                labels=("kind",),
+                read=lambda host: [
+                    Sample(value=count, labels={"kind": kind})
+                    for kind, count in self.service.problem_counts().items()
+                ],
+            ),
+            Metric(
+                name="sources_failing",
+                help="Sources whose last read failed.",
+                read=self._failing,
+            ),
+        ]
+
+    def _failing(self, host: Host) -> Iterable[Sample]:
+        failing = sum(source.state == "failing" for source in self.service.sources())
+        return [Sample(value=failing)]
+
+    def _look(self, context: JobContext) -> None:
+        for name in self.engine.moved():
+            context.host.submit("refresh", {"source": name}, key=name)
+
+    def _refresh(self, context: JobContext) -> None:
+        self.engine.read(str(context.payload["source"]), progress=context.progress)
+
+    def _forget(self, context: JobContext) -> None:
+        self.engine.forget()
+
+    def _index(self, context: JobContext) -> None:
+        self.engine.index_search()

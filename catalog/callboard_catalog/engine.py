@@ -1,0 +1,161 @@
+"""The catalog's work: watching sources, reading them, indexing what plugins let search find."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import select
+
+from callboard.database import Database
+from callboard.errors import CallboardError, NotFoundError
+from callboard.host import Host
+from callboard.plugins import Contributions
+from callboard_catalog import models
+from callboard_catalog.descriptors import BUILT_IN_KINDS, KindRegistry, Limits
+from callboard_catalog.indexing import index_search_source
+from callboard_catalog.ingest import Refresh, RefreshResult
+from callboard_catalog.registration import forget_sources, register_sources
+from callboard_catalog.settings import CatalogSettings
+from callboard_catalog.sources import Source, configured_sources, contributed_sources
+from callboard_catalog.sources.url import fetch_text
+
+if TYPE_CHECKING:
+    from callboard.git import GitRepository
+    from callboard.http import HttpClient
+
+log = logging.getLogger(__name__)
+LOOKS_AT_ONCE: Final = 8
+
+Progress = Callable[[int, int, str], None]
+
+
+class CatalogEngine:
+    """Everything that changes the catalog. Its calls may take long: jobs and commands make them."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: CatalogSettings,
+        contributions: Contributions,
+        *,
+        base: Path,
+        host_for: Callable[[str], Host],
+        open_repository: "Callable[[str, int | None], GitRepository]",
+        http: "Callable[[], HttpClient]",
+        now: Callable[[], datetime],
+    ) -> None:
+        self.database = database
+        self.now = now
+        self.contributions = contributions
+        self.host_for = host_for
+        configured = configured_sources(
+            settings, base=base, open_repository=open_repository, http=http
+        )
+        contributed = contributed_sources(contributions.entity_sources, host_for)
+        self.sources: Mapping[str, Source] = {
+            source.name: source for source in (*configured, *contributed)
+        }
+        self.registry = make_registry(settings, contributions)
+        self.limits = make_limits(settings)
+        self.refresh = Refresh(
+            database,
+            registry=self.registry,
+            limits=self.limits,
+            processors=contributions.entity_processors,
+            host_for=host_for,
+            fetch=lambda url: fetch_text(http(), url),
+            now=now,
+        )
+        self._looked: dict[str, datetime] = {}
+        self._indexed: dict[str, datetime] = {}
+        self._lock = threading.Lock()
+
+    def register(self) -> None:
+        """Make the table of sources equal to the settings."""
+        register_sources(self.database, list(self.sources.values()), now=self.now)
+
+    def read(
+        self, name: str, *, progress: Progress = lambda done, total, what: None
+    ) -> RefreshResult:
+        """Read one source; raises `NotFoundError` for one that is not there."""
+        source = self.sources.get(name)
+        if source is None:
+            raise NotFoundError(
+                f"There is no source {name!r}.", hint="The sources page lists them."
+            )
+        self._looked[name] = self.now()
+        return self.refresh.run(source, progress=progress)
+
+    def forget(self) -> None:
+        """Take out what sources gave that are no longer there."""
+        forget_sources(self.database, now=self.now)
+
+    def moved(self) -> list[str]:
+        """Look at each source whose time has come and name those that must be read.
+
+        A look costs a source one cheap question (for Git, one `ls-remote`) and no row.
+        """
+        now = self.now()
+        due = [
+            source
+            for source in self.sources.values()
+            if source.name not in self._looked or now - self._looked[source.name] >= source.every
+        ]
+        if not due:
+            return []
+        with self.database.read() as connection:
+            table = models.source
+            known = {row.name: row for row in connection.execute(select(table))}
+        with ThreadPoolExecutor(LOOKS_AT_ONCE, thread_name_prefix="look") as pool:
+            answers = list(pool.map(lambda source: self._has_moved(source, known), due))
+        self._looked.update((source.name, now) for source in due)
+        return [source.name for source, moved in zip(due, answers, strict=True) if moved]
+
+    def _has_moved(self, source: Source, known: Mapping[str, Any]) -> bool:
+        row = known.get(source.name)
+        if row is None or not row.head or row.error:
+            return True
+        try:
+            return bool(self.refresh.is_stale(source, row))
+        except CallboardError:
+            # Reading it will fail likewise, and note why and since when.
+            return True
+        except Exception:
+            log.exception("Looking at source %s failed.", source.name)
+            return True
+
+    def index_search(self) -> Sequence[str]:
+        """Read the search sources of plugins whose time has come; give the names of those read."""
+        done = []
+        for contributed in self.contributions.search_sources:
+            now = self.now()
+            last = self._indexed.get(contributed.key)
+            if last is not None and now - last < contributed.value.every:
+                continue
+            self._indexed[contributed.key] = now
+            try:
+                host = self.host_for(contributed.plugin)
+                index_search_source(self.database, contributed.key, contributed.value.read(host))
+            except Exception:
+                log.exception("Search source %s failed.", contributed.key)
+                continue
+            done.append(contributed.key)
+        return done
+
+
+def make_registry(settings: CatalogSettings, contributions: Contributions) -> KindRegistry:
+    """Give all kinds: those built in, those of plugins, those of the settings."""
+    registry = KindRegistry(BUILT_IN_KINDS)
+    for kind in (*(item.value for item in contributions.kinds), *settings.kinds):
+        registry.add(kind)
+    return registry
+
+
+def make_limits(settings: CatalogSettings) -> Limits:
+    """Give the limits of the settings."""
+    limits = settings.limits
+    return Limits(file_size=limits.file_size, documents=limits.documents, depth=limits.depth)

@@ -1,0 +1,82 @@
+"""Writes what plugins let search find: only what differs."""
+
+import hashlib
+from collections.abc import Iterable
+
+from sqlalchemy import bindparam, select, update
+
+from callboard.contributions import SearchDocument
+from callboard.database import Database
+from callboard_catalog import models
+from callboard_catalog.search import DOCUMENT_TEXT, TextRow, words_of
+from callboard_catalog.store.bulk import delete_where, insert_rows, lock_catalog, next_ids
+
+MAXIMUM_DOCUMENTS = 200_000
+COLUMNS = ("id", "source", "key", "title", "path", "ref", "hash")
+
+
+def index_search_source(
+    database: Database, source: str, documents: Iterable[SearchDocument]
+) -> None:
+    """Make the rows of one search source equal to the documents it gives."""
+    table = models.search_document
+    wanted = {}
+    for document in documents:
+        wanted[document.key] = document
+        if len(wanted) >= MAXIMUM_DOCUMENTS:
+            break
+    hashes = {key: _hash(document) for key, document in wanted.items()}
+    with database.read() as connection:
+        rows = connection.execute(
+            select(table.c.key, table.c.id, table.c.hash).where(table.c.source == source)
+        ).all()
+    known = {row.key: row for row in rows}
+    gone = [row.id for row in rows if row.key not in wanted]
+    changed = [row.key for row in rows if row.key in wanted and hashes[row.key] != row.hash]
+    added = [key for key in wanted if key not in known]
+    if not (gone or changed or added):
+        return
+    with database.write() as connection:
+        lock_catalog(connection)
+        stale = [known[key].id for key in changed]
+        DOCUMENT_TEXT.delete(connection, gone + stale)
+        delete_where(connection, table, table.c.id, gone)
+        ids = dict(zip(added, next_ids(connection, table, len(added)), strict=True))
+        insert_rows(
+            connection,
+            table,
+            COLUMNS,
+            [(ids[key], source, key, *_values(wanted[key]), hashes[key]) for key in added],
+        )
+        if changed:
+            names = ("title", "path", "ref")
+            connection.execute(
+                update(table).where(table.c.id == bindparam("row")),
+                [
+                    {
+                        "row": known[key].id,
+                        "hash": hashes[key],
+                        **dict(zip(names, _values(wanted[key]), strict=True)),
+                    }
+                    for key in changed
+                ],
+            )
+        ids.update((key, known[key].id) for key in changed)
+        DOCUMENT_TEXT.insert(connection, [_words(ids[key], wanted[key]) for key in ids])
+
+
+def _values(document: SearchDocument) -> tuple[str, str, str]:
+    return document.title, document.path, str(document.entity or "")
+
+
+def _words(number: int, document: SearchDocument) -> TextRow:
+    return TextRow(
+        number,
+        words_of(document.title),
+        words_of(" ".join(document.tags)),
+        words_of(document.text[:20_000]),
+    )
+
+
+def _hash(document: SearchDocument) -> str:
+    return hashlib.sha1(repr(document).encode(), usedforsecurity=False).hexdigest()

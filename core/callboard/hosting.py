@@ -1,0 +1,182 @@
+"""The host as plugins see it, over the real services."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from callboard import events
+from callboard.audit import record
+from callboard.database import Database
+from callboard.entities import Catalog
+from callboard.identity import SYSTEM, Principal
+from callboard.settings import GitSettings, HttpSettings, Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from callboard.git import Credentials, GitRepository
+    from callboard.http import HttpClient
+    from callboard.jobs import Jobs
+
+
+class Services:
+    """The services of a process that every plugin shares."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        catalog: Catalog,
+        *,
+        base: Path,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.settings = settings
+        self.database = database
+        self.catalog = catalog
+        self.base = base
+        self.clock = clock
+        self.jobs: Jobs | None = None
+        self._http: HttpClient | None = None
+        self._lock = threading.Lock()
+
+    def http(self) -> "HttpClient":
+        """Give the one HTTP client, made when it is first asked for."""
+        with self._lock:
+            if self._http is None:
+                from callboard.http import HttpClient
+
+                chosen = self.settings.section(HttpSettings)
+                self._http = HttpClient(
+                    timeout=chosen.timeout.total_seconds(),
+                    retries=chosen.retries,
+                    maximum_bytes=chosen.maximum_bytes,
+                    allow_hosts=chosen.allow_hosts,
+                    allow_private=chosen.allow_private,
+                    ca_bundle=chosen.ca_bundle,
+                    proxy=chosen.proxy,
+                )
+            return self._http
+
+    def repository(self, url: str, depth: int | None = None) -> "GitRepository":
+        """Give a repository with the site's credentials, limits and guards."""
+        from callboard.git import GitRepository
+
+        chosen = self.settings.section(GitSettings)
+        http = self.settings.section(HttpSettings)
+        name = hashlib.sha256(url.encode()).hexdigest()[:32]
+        return GitRepository(
+            url,
+            self.base / chosen.directory / name,
+            credentials=_credentials(chosen, url),
+            timeout=chosen.timeout.total_seconds(),
+            maximum_bytes=chosen.maximum_bytes,
+            depth=depth,
+            allow_local=chosen.allow_local,
+            ca_bundle=http.ca_bundle,
+            proxy=http.proxy,
+        )
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if self._http is not None:
+            self._http.close()
+
+
+def _credentials(settings: GitSettings, url: str) -> "Credentials | None":
+    from callboard.git import Credentials
+
+    try:
+        place = urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return None
+    scp = url.partition(":")[0].rpartition("@")[2] if "://" not in url else ""
+    for entry in settings.credentials:
+        if entry.host in (place, scp):
+            return Credentials(
+                username=entry.username,
+                password=entry.token.get_secret_value() if entry.token else "",
+                ssh_key=entry.ssh_key,
+                known_hosts=entry.known_hosts,
+            )
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class PluginHost:
+    """`callboard.host.Host` for one plugin."""
+
+    plugin: str
+    services: Services
+
+    @property
+    def settings(self) -> Any:
+        return self.services.settings.plugin(self.plugin)
+
+    @property
+    def catalog(self) -> Catalog:
+        return self.services.catalog
+
+    @property
+    def data(self) -> Path:
+        directory = self.services.base / "var" / "plugins" / self.plugin
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
+
+    def now(self) -> datetime:
+        return self.services.clock()
+
+    def read(self) -> "AbstractContextManager[Connection]":
+        return self.services.database.read()
+
+    def write(self) -> "AbstractContextManager[Connection]":
+        return self.services.database.write()
+
+    def publish(
+        self,
+        connection: "Connection",
+        kind: str,
+        subject: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        actor: Principal | None = None,
+    ) -> None:
+        events.publish(connection, kind, subject, data, actor=actor or SYSTEM, at=self.now())
+
+    def audit(
+        self,
+        connection: "Connection",
+        action: str,
+        subject: str,
+        *,
+        actor: Principal,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+    ) -> None:
+        record(
+            connection,
+            action,
+            subject,
+            actor=actor,
+            before=before,
+            after=after,
+            at=self.now(),
+        )
+
+    def submit(self, job: str, payload: Mapping[str, Any] | None = None, *, key: str = "") -> int:
+        if self.services.jobs is None:
+            raise RuntimeError("Jobs can be submitted once the portal has started.")
+        return self.services.jobs.submit(None, self.plugin, job, payload, key)
+
+    @property
+    def http(self) -> "HttpClient":
+        return self.services.http()
+
+    def git(self, url: str) -> "GitRepository":
+        return self.services.repository(url)

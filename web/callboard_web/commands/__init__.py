@@ -1,0 +1,1 @@
+"""The commands of the `callboard` program, one file for each group."""

@@ -1,0 +1,48 @@
+"""`callboard demo`: a sample organisation, read like any user's."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from callboard.errors import SettingsError
+from callboard_web.commands.serve import run_portal
+from callboard_web.runtime import Runtime
+
+
+def demo(
+    directory: Annotated[
+        Path, typer.Option(help="Where the sample repositories and the database are kept.")
+    ] = Path("var/demo"),
+    listen: Annotated[str, typer.Option(help="Address and port.")] = "127.0.0.1:8000",
+) -> None:
+    """Start the portal on a sample organisation: local Git repositories with a history."""
+    from callboard_web.demo import build_organisation, demo_configuration
+
+    port = listen.rpartition(":")[2]
+    if not port.isdigit():
+        raise SettingsError(f"{listen!r} is not an address.", hint="Expected 127.0.0.1:8000.")
+    root = directory.resolve()
+    repositories = root / "repositories"
+    config = root / "callboard.yaml"
+    root.mkdir(parents=True, exist_ok=True)
+    build_organisation(repositories, now=_beginning(root))
+    text = demo_configuration(repositories, "sqlite:///callboard.sqlite3", int(port))
+    config.write_text(text, encoding="utf-8")
+    environ = {key: value for key, value in os.environ.items() if key != "CALLBOARD_CONFIG"}
+    runtime = Runtime.open(config, environ)
+    runtime.upgrade()
+    run_portal(runtime, listen=listen, banner=f"The demo is on http://{listen}")
+
+
+def _beginning(root: Path) -> datetime:
+    """Give the time the demo was first made, so that making it again changes nothing."""
+    stamp = root / "made-at"
+    try:
+        return datetime.fromisoformat(stamp.read_text(encoding="ascii").strip())
+    except (OSError, ValueError):
+        now = datetime.now(UTC).replace(microsecond=0)
+        stamp.write_text(now.isoformat(), encoding="ascii")
+        return now
