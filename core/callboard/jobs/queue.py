@@ -113,14 +113,22 @@ class PostgresQueueStorage(PostgresStorage):  # type: ignore[misc]
 
     def dequeue(self) -> bytes | None:
         try:
-            data: bytes | None = super().dequeue()
+            # Listening comes first: what is sent after a look at the table must be heard.
+            connection = self._listen_conn()
+            data: bytes | None = self._dequeue()
+            if data is None:
+                list(connection.notifies(timeout=self.read_timeout, stop_after=1))
         except Exception as error:
             self.repair(error)
             return None
         return data
 
     def wake(self) -> None:
-        """Waiting ends by itself, after `read_timeout`."""
+        """Let every worker look at once, to see that it is to stop."""
+        try:
+            self.sql("select pg_notify(%s, '')", (self.channel,))
+        except Exception as error:  # they look by themselves after `read_timeout`
+            log.info("The workers cannot be woken (%s).", error)
 
     def repair(self, error: Exception) -> None:
         log.warning("The tables of the queue cannot be used (%s); connecting again.", error)
@@ -146,7 +154,8 @@ class Queue:
         self, database: Database, settings: JobsSettings, work: Callable[[], None]
     ) -> None:
         self.huey = _make_huey(database, settings)
-        self.huey.on_shutdown("release")(self.huey.storage.release)
+        self._closed = False
+        self.huey.on_shutdown("release")(self._release)
         self._task = self.huey.task(name="work")(work)
 
     def ring(self) -> None:
@@ -165,7 +174,14 @@ class Queue:
             return True
 
     def close(self) -> None:
+        self._closed = True
         self.huey.storage.close()
+
+    def _release(self) -> None:
+        """Let go of what a worker's thread holds, in that thread, as its last step."""
+        self.huey.storage.release()
+        if self._closed:  # the run of this worker outlasted the queue, which opened again for it
+            self.huey.storage.close()
 
 
 def _make_huey(database: Database, settings: JobsSettings) -> Huey:
