@@ -221,7 +221,8 @@ def test_everything_that_is_needed_is_pinned() -> None:
 def test_text_files_end_with_one_newline() -> None:
     wrong = [
         name for name, text in _texts()
-        if text and "/vendor/" not in name and (not text.endswith("\n") or text.endswith("\n\n") or "\r" in text)
+        if text and "/vendor/" not in name
+        and (not text.endswith("\n") or text.endswith("\n\n") or "\r" in text)
     ]  # fmt: skip
     assert wrong == []
 

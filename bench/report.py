@@ -1,0 +1,145 @@
+"""Writes the figures as a table, beside what they should be and what Backstage takes."""
+
+import json
+import platform
+import re
+import sqlite3
+import subprocess
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+BEGIN = "<!-- figures: written by `make bench` -->"
+END = "<!-- end of figures -->"
+
+
+def machine(postgres: Path | None) -> dict[str, str]:
+    """Describe the machine and the programs that count."""
+    cores = f"{psutil.cpu_count(logical=False)} cores, {psutil.cpu_count()} threads"
+    found = {
+        "measured": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "processor": f"{_processor()}, {cores}",
+        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "system": platform.platform(terse=True),
+        "Python": platform.python_version(),
+        "Callboard": version("callboard"),
+        "SQLite": sqlite3.sqlite_version,
+    }
+    if postgres:
+        found["PostgreSQL"] = _first_line([str(postgres / "postgres"), "--version"]).split()[2]
+    return found
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        name = re.search(r"model name\s*:\s*(.+)", information.read_text("utf-8"))
+        if name:
+            return name[1]
+    return platform.processor() or platform.machine()
+
+
+def _first_line(command: list[str]) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def write(figures: Mapping[str, Any], page: Path) -> None:
+    """Put the tables between the markers of the page; the words around them stay."""
+    text = page.read_text("utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    tables = [_machine_table(figures), _headline_table(figures), _growth_table(figures)]
+    body = "\n".join(table for table in tables if table)
+    page.write_text(f"{before}{BEGIN}\n\n{body}\n{END}{after}", "utf-8")
+
+
+def save(figures: Mapping[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+
+
+def _table(head: str, rows: Iterable[Iterable[str]]) -> str:
+    columns = head.count("|") + 1
+    lines = [f"| {head} |", "|" + "---|" * columns]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _machine_table(figures: Mapping[str, Any]) -> str:
+    rows = [[name, value] for name, value in figures["machine"].items()]
+    rows.append(["load while measuring", " to ".join(f"{load:.1f}" for load in figures["load"])])
+    return _table("machine | ", rows)
+
+
+def _headline_table(figures: Mapping[str, Any]) -> str:
+    rows: list[list[str]] = []
+    if start := figures.get("start"):
+        ours = f"{start['seconds']:.2f} s, {start['megabytes']:.0f} MB"
+        rows.append(["start to ready, empty", "1.2 s, 110 MB", ours, "1.8 s, 310-335 MB"])
+    ingested = {(item["database"], item["entities"]): item for item in figures.get("ingest", [])}
+    for key, limit, peer in (
+        (("sqlite", 10_000), 4, "107 s"),
+        (("postgresql", 10_000), 6, "72 s"),
+        (("postgresql", 50_000), 30, "511 s"),
+    ):
+        if item := ingested.get(key):
+            what = f"{key[1]:,} entities from files to visible, {_DATABASES[key[0]]}"
+            rows.append([what, f"{limit} s", f"{item['seconds']:.1f} s", peer])
+    if item := ingested.get(("sqlite", 10_000)):
+        told = item["unchanged_reading_seconds"]
+        ours = f"{item['unchanged_seconds']:.2f} s as a command"
+        ours += "" if told is None else f", {told:.2f} s of it reading"
+        ours += ", nothing written" if not item["unchanged_writes"] else ", written to"
+        rows.append(["refresh with nothing changed, 10,000 entities", "1 s, no writes", ours,
+                     "0.15 cores for ever"])  # fmt: skip
+    if item := figures.get("change"):
+        rows.append(["one changed file in a Git source to visible", "0.7 s",
+                     f"{item['seconds']:.2f} s", "2 s (96 s unasked)"])  # fmt: skip
+    for item in figures.get("pages", []):
+        if (item["database"], item["entities"]) == ("sqlite", 10_000):
+            rows += [_latency_row(f"{name} page at 10,000 entities, p50 / p95", item[name])
+                     for name in ("catalog", "entity")]  # fmt: skip
+    memory_limits = {10_000: ("160 MB", "666-965 MB"), 100_000: ("350 MB", "-")}
+    for item in figures.get("memory", []):
+        if item["entities"] in memory_limits:
+            most, peer = memory_limits[item["entities"]]
+            rows.append([f"memory after {item['entities']:,} entities", most,
+                         f"{item['megabytes']:.0f} MB", peer])  # fmt: skip
+    return _table("what | at most | Callboard | Backstage", rows) if rows else ""
+
+
+_DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+
+
+def _latency_row(what: str, figure: Mapping[str, Any]) -> list[str]:
+    by = "" if figure["by"] == "Server-Timing" else " (seen by the client)"
+    return [what, "12 / 30 ms", f"{figure['p50']:.1f} / {figure['p95']:.1f} ms{by}", "-"]
+
+
+def _growth_table(figures: Mapping[str, Any]) -> str:
+    memory = {item["entities"]: item for item in figures.get("memory", [])}
+    pages = {(item["database"], item["entities"]): item for item in figures.get("pages", [])}
+    rows = []
+    for item in figures.get("ingest", []):
+        key = (item["database"], item["entities"])
+        page = pages.get(key)
+        kept = memory.get(key[1]) if key[0] == "sqlite" else None
+        rows.append([
+            f"{item['entities']:,}", _DATABASES[item["database"]],
+            f"{item['seconds']:.1f} s", f"{item['cpu_seconds']:.1f} s",
+            f"{item['peak_megabytes']:.0f} MB", f"{item['unchanged_seconds']:.2f} s",
+            "no" if not item["unchanged_writes"] else "yes",
+            *(f"{page[name]['p50']:.1f} / {page[name]['p95']:.1f} ms" if page else "-"
+              for name in ("catalog", "entity")),
+            f"{kept['megabytes']:.0f} MB" if kept else "-",
+        ])  # fmt: skip
+    head = (
+        "entities | database | files to visible | of it processor | most memory then | "
+        "nothing changed | wrote then | catalog page p50 / p95 | entity page p50 / p95 | "
+        "memory of the portal"
+    )
+    return _table(head, rows) if rows else ""
