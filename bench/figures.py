@@ -62,8 +62,7 @@ def start(bench: Bench) -> Figure:
     with bench.folder("start", "sqlite") as (directory, url):
         port = free_port()
         config = configure(directory, database=url, port=port, catalog=None)
-        with serving(config, port):
-            pass  # the first start makes the tables
+        run(config, "db", "upgrade")
         for _ in range(STARTS):
             with serving(config, port) as portal:
                 seconds.append(portal.ready_seconds)
@@ -81,12 +80,12 @@ def ingest(bench: Bench, entities: int, database: str) -> Figure:
     catalog = bench.catalog(entities)
     with bench.folder(f"ingest-{database}-{entities}", database) as (directory, url):
         config = configure(directory, database=url, port=free_port(), catalog=catalog)
-        run(["db", "upgrade", "--config", str(config)], directory)
-        first = run(["catalog", "refresh", "--config", str(config)], directory)
+        run(config, "db", "upgrade")
+        first = run(config, "catalog", "refresh")
         with observing(url) as observer:
             observer.check(catalog)
             before = observer.writes()
-            again = run(["catalog", "refresh", "--config", str(config)], directory)
+            again = run(config, "catalog", "refresh")
             _settle(database)
             writes = observer.writes() - before
     return {
@@ -120,6 +119,7 @@ def memory(bench: Bench, entities: int) -> Figure:
     with bench.folder(f"memory-{entities}", "sqlite") as (directory, url):
         port = free_port()
         config = configure(directory, database=url, port=port, catalog=catalog)
+        run(config, "db", "upgrade")
         with serving(config, port) as portal, observing(url) as observer:
             _wait(lambda: observer.entities() == entities, f"{entities} entities")
             visible = portal.age
@@ -140,8 +140,8 @@ def pages(bench: Bench, entities: int, database: str) -> Figure:
     with bench.folder(f"pages-{database}-{entities}", database) as (directory, url):
         port = free_port()
         config = configure(directory, database=url, port=port, catalog=catalog)
-        run(["db", "upgrade", "--config", str(config)], directory)
-        run(["catalog", "refresh", "--config", str(config)], directory)
+        run(config, "db", "upgrade")
+        run(config, "catalog", "refresh")
         with serving(config, port) as portal:
             found = _get(portal.client, "/search", q=catalog.component).text
             if catalog.component not in found.partition("<main")[2]:
@@ -186,6 +186,7 @@ def change(bench: Bench, entities: int) -> Figure:
     with bench.folder("change", "sqlite") as (directory, url):
         port = free_port()
         config = configure(directory, database=url, port=port, catalog=catalog, kind="git")
+        run(config, "db", "upgrade")
         with serving(config, port) as portal, observing(url) as observer:
             _wait(lambda: observer.entities() == entities, f"{entities} entities")
             _wait(lambda: _is_idle(portal), "an idle portal")

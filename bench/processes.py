@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,13 +48,14 @@ def megabytes(process: psutil.Process) -> float:
     return total / 1e6
 
 
-def run(arguments: Sequence[str], directory: Path) -> Ran:
+def run(config: Path, *arguments: str) -> Ran:
     """Run a command of Callboard to its end, watching its memory; it must succeed."""
     begin = time.perf_counter()
-    with (directory / "command.log").open("w+b") as output:
+    with config.with_name("command.log").open("w+b") as output:
         process = psutil.Popen(
-            [*CALLBOARD, *arguments], cwd=directory, stdout=output, stderr=subprocess.STDOUT
-        )
+            [*CALLBOARD, "--config", str(config), *arguments],
+            cwd=config.parent, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
         peak, cpu = 0.0, 0.0
         while process.poll() is None:
             peak = max(peak, megabytes(process))
@@ -106,7 +107,7 @@ def serving(config: Path, port: int) -> Iterator[Portal]:
     log = config.with_suffix(".log")
     with log.open("wb") as output:
         process = psutil.Popen(
-            [*CALLBOARD, "serve", "--config", str(config)],
+            [*CALLBOARD, "--config", str(config), "serve"],
             cwd=config.parent, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
     # Callboard answers this machine by itself: no proxy of the environment is asked.
