@@ -383,3 +383,21 @@ def test_housekeeping_deletes_what_is_old(make: Make, database: Database, clock:
             ("work", "new"),
         ]
         assert all(item.at == clock() for item in events.read(connection, 0))
+
+
+def test_a_run_given_back_waits_for_the_change_it_is_to_see(make: Make, database: Database) -> None:
+    ran = threading.Event()
+    service = make(job(lambda context: ran.set()))
+    number = service.submit(None, "hello", "work")
+
+    def run_until_done() -> None:
+        while service.run_once() == 0:
+            time.sleep(0.01)
+
+    with database.write() as connection:
+        assert service.submit(connection, "hello", "work") == number
+        thread = threading.Thread(target=run_until_done)
+        thread.start()
+        assert not ran.wait(0.2)
+    assert ran.wait(5)
+    thread.join(5)
