@@ -23,7 +23,11 @@ def entity(kind: str = "Component", **annotations: str) -> Entity:
         ("url:https://github.com/org/repo.git", "https://github.com/org/repo.git", ""),
         ("url:https://github.com/org/repo/", "https://github.com/org/repo.git", ""),
         ("url:https://GitHub.com/org/repo/tree/main", "https://github.com/org/repo.git", ""),
-        ("url:https://github.com/org/repo/tree/main/a/b/", "https://github.com/org/repo.git", "a/b"),
+        (
+            "url:https://github.com/org/repo/tree/main/a/b/",
+            "https://github.com/org/repo.git",
+            "a/b",
+        ),
         ("url:https://github.com/o/tree/tree/main/x/", "https://github.com/o/tree.git", "x"),
         (
             "url:https://gitlab.corp/group/sub/repo/-/tree/main/%E6%94%AF%E4%BB%98/",

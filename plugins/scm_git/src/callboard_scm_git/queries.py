@@ -80,7 +80,7 @@ def load_source(connection: Connection, place: Place, *, commits: int) -> Source
             folder.c.state != "",
         )
     )
-    numbers: dict[str, int] = dict(folders.tuples())
+    numbers: dict[str, int] = {row.path: row.id for row in folders}
     path = place.folder if place.folder in numbers else ""
     query = select(commit).where(commit.c.folder_id == numbers.get(path, 0))
     found = connection.execute(query.order_by(commit.c.position).limit(commits)).all()
@@ -106,7 +106,7 @@ def load_figures(connection: Connection, number: int, now: datetime) -> Figures:
         people,
         [item for item in references if item.kind == "branch"],
         [item for item in references if item.kind == "tag"],
-        dict(days.tuples()),
+        {row.day: row.commits for row in days},
     )
 
 

@@ -69,7 +69,7 @@ def known(connection: Connection, url: str) -> Known | None:
     folders = connection.execute(
         select(folder.c.path, folder.c.state).where(folder.c.repository_id == row.id)
     )
-    return Known(row.state, row.read_at, dict(folders.tuples()))
+    return Known(row.state, row.read_at, {row.path: row.state for row in folders})
 
 
 def is_failing(connection: Connection, url: str) -> bool:

@@ -39,6 +39,7 @@ def upgrade() -> None:
         "scm_git_commit",
         sa.Column(
             "folder_id",
+            sa.Integer,
             sa.ForeignKey("scm_git_folder.id", ondelete="CASCADE"),
             primary_key=True,
         ),
@@ -81,6 +82,7 @@ def _create_figures() -> None:
 def _repository(*, primary_key: bool) -> sa.Column[int]:
     return sa.Column(
         "repository_id",
+        sa.Integer,
         sa.ForeignKey("scm_git_repository.id", ondelete="CASCADE"),
         primary_key=primary_key,
         nullable=False,

@@ -1,0 +1,336 @@
+"""The plugin in a running portal, over real repositories."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import event
+from typer.testing import CliRunner
+
+from callboard.contributions import Badge, ColumnContext, EntityContext, Fragment, PageContext
+from callboard.entities import Entity, EntityRef
+from callboard.host import Host
+from callboard.identity import ANONYMOUS
+from callboard.testing import Clock, PostgresServer
+from callboard_scm_git import models, views
+from callboard_scm_git.commands import app
+from callboard_scm_git.metrics import count_repositories, longest_failure
+from callboard_scm_git.queries import load_repositories
+from callboard_scm_git.refresh import refresh_all
+from callboard_web.assets import Assets
+from callboard_web.preferences import Reader
+from callboard_web.rendering import Renderer
+from callboard_web.runtime import Runtime
+
+NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
+COMPONENT = """\
+apiVersion: backstage.io/v1alpha1
+kind: Component
+metadata:
+  name: {name}
+spec: {{type: service, lifecycle: production, owner: team}}
+"""
+
+
+@dataclass
+class Origin:
+    """A repository on this machine that commits are made in."""
+
+    path: Path
+    at: datetime = field(default=NOW - timedelta(days=100))
+
+    def git(self, *arguments: str) -> str:
+        when = self.at.isoformat()
+        environment = {
+            "PATH": os.environ["PATH"],
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_SYSTEM": os.devnull,
+            "GIT_AUTHOR_DATE": when,
+            "GIT_COMMITTER_DATE": when,
+        }
+        for role in ("AUTHOR", "COMMITTER"):
+            environment |= {f"GIT_{role}_NAME": "李雷", f"GIT_{role}_EMAIL": "li@example.com"}
+        done = subprocess.run(
+            ["git", "-C", str(self.path), *arguments],
+            check=True, capture_output=True, text=True, env=environment,
+        )  # fmt: skip
+        return done.stdout
+
+    def commit(self, subject: str, days_ago: float, **files: str) -> None:
+        self.at = NOW - timedelta(days=days_ago)
+        for name, text in files.items():
+            path = self.path / name.replace("__", "/").replace("_yaml", ".yaml")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", subject)
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Origin:
+    """Give a repository of two services."""
+    made = Origin(tmp_path / "repositories" / "shop")
+    made.path.mkdir(parents=True)
+    made.git("init", "-q", "-b", "main")
+    order, cart = (COMPONENT.format(name=name) for name in ("order", "cart"))
+    made.commit("Add the order service", 90, order__catalog_info_yaml=order)
+    made.commit("Add the cart <script>alert(1)</script>", 60, cart__catalog_info_yaml=cart)
+    made.git("tag", "v1")
+    made.git("branch", "release/1")
+    return made
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def runtime(
+    request: pytest.FixtureRequest, tmp_path: Path, origin: Origin, clock: Clock
+) -> Iterator[Runtime]:
+    """Give a portal that has read the repository into its catalog, and nothing else."""
+    clock.set(NOW)
+    url = "sqlite:///callboard.sqlite3"
+    ended = ExitStack()
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        name = server.create()
+        url = server.url(name)
+        ended.callback(server.drop, name)
+    source = {"name": "shop", "type": "git", "url": origin.path.as_uri(), "branch": "main",
+              "paths": ["*/catalog_info.yaml"]}  # fmt: skip
+    config = tmp_path / "callboard.yaml"
+    settings = {
+        "database": {"url": url},
+        "git": {"allow_local": [str(tmp_path / "repositories")]},
+        "catalog": {"sources": [source]},
+    }
+    config.write_text(yaml.safe_dump(settings))
+    made = Runtime.open(config, {"CALLBOARD_PLUGINS": "scm_git"}, clock=clock, strict=True)
+    made.upgrade()
+    made.start(worker=False, serve=False)
+    made.jobs.run_once()
+    yield made
+    made.stop()
+    ended.close()
+
+
+@pytest.fixture
+def host(runtime: Runtime) -> Host:
+    return runtime.host("scm_git")
+
+
+def entity(runtime: Runtime, name: str) -> Entity:
+    found = runtime.catalog.get(EntityRef("component", "default", name))
+    assert found is not None
+    return found
+
+
+def context(kind: type[Any], host: Host, **more: Any) -> Any:
+    common = {"principal": ANONYMOUS, "locale": "en", "time_zone": "UTC"}
+    return kind(host=host, **common, **more)
+
+
+def rows(host: Host) -> Any:
+    with host.read() as connection:
+        return load_repositories(connection)
+
+
+def test_events_have_a_repository_read_once_for_all_its_entities(host: Host) -> None:
+    (row,) = rows(host)
+    assert (row.branch, row.branches, row.tags, row.contributors) == ("main", 2, 1, 1)
+    assert row.committed_at == NOW - timedelta(days=60)
+    assert row.read_at == NOW
+    with host.read() as connection:
+        folders = connection.execute(models.folder.select()).all()
+    assert {folder.path: folder.committed_at for folder in folders} == {
+        "": NOW - timedelta(days=60),
+        "order": NOW - timedelta(days=90),
+        "cart": NOW - timedelta(days=60),
+    }
+
+
+def test_nothing_moved_means_no_writes(runtime: Runtime, host: Host) -> None:
+    statements: list[str] = []
+    event.listen(
+        runtime.database.engine,
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, *_: statements.append(statement),
+    )
+    assert [outcome.result for outcome in refresh_all(host)] == ["unchanged"]
+    statements = [statement for statement in statements if statement != "BEGIN"]
+    assert statements
+    assert all(statement.lstrip().startswith("SELECT") for statement in statements)
+
+
+def test_a_new_commit_tag_or_branch_is_seen(host: Host, origin: Origin) -> None:
+    origin.commit("Change the order", 1, order__main_py="x = 1")
+    assert [outcome.result for outcome in refresh_all(host)] == ["read"]
+    assert rows(host)[0].committed_at == NOW - timedelta(days=1)
+    origin.git("tag", "v2")
+    origin.git("branch", "-D", "release/1")
+    assert [outcome.result for outcome in refresh_all(host)] == ["read"]
+    (row,) = rows(host)
+    assert (row.branches, row.tags) == (1, 2)
+
+
+def test_a_repository_that_fails_keeps_its_data_and_says_since_when(
+    runtime: Runtime, host: Host, origin: Origin, clock: Clock
+) -> None:
+    away = origin.path.rename(origin.path.with_name("away"))
+    clock.advance(timedelta(hours=1))
+    assert [outcome.result for outcome in refresh_all(host)] == ["failed"]
+    clock.advance(timedelta(hours=1))
+    refresh_all(host)
+    (row,) = rows(host)
+    assert row.failing_since == NOW + timedelta(hours=1)
+    assert row.read_at == NOW
+    assert "no folder" in row.error
+    assert [sample.value for sample in longest_failure(host)] == [3600.0]
+    html = draw(
+        runtime, views.draw_card(context(EntityContext, host, entity=entity(runtime, "cart")))
+    )
+    assert "The repository cannot be read." in html
+    assert "no folder" in html
+    assert "Add the cart" in html
+    away.rename(origin.path)
+    assert [outcome.result for outcome in refresh_all(host)] == ["unchanged"]
+    assert rows(host)[0].failing_since is None
+
+
+def test_a_repository_that_no_entity_names_is_forgotten(
+    runtime: Runtime, host: Host, origin: Origin
+) -> None:
+    (origin.path / "order" / "catalog_info.yaml").unlink()
+    origin.commit("Remove the order service", 0)
+    runtime.jobs.submit(None, "catalog", "refresh", {"source": "shop"}, key="shop")
+    runtime.jobs.run_once()
+    refresh_all(host)
+    with host.read() as connection:
+        paths = connection.execute(models.folder.select()).all()
+    assert sorted(folder.path for folder in paths) == ["", "cart"]
+    with runtime.database.write() as connection:
+        connection.execute(models.repository.insert().values(
+            url="file:///gone", state="", head="", branch="",
+            branches=0, tags=0, contributors=0, error="",
+        ))  # fmt: skip
+        connection.execute(models.folder.insert().values(
+            repository_id=models.repository.select().with_only_columns(models.repository.c.id)
+            .where(models.repository.c.url == "file:///gone").scalar_subquery(),
+            path="", state="",
+        ))  # fmt: skip
+    refresh_all(host)
+    assert [row.url for row in rows(host)] == [origin.path.as_uri()]
+
+
+def test_card_and_tab_show_the_folder_of_the_entity(runtime: Runtime, host: Host) -> None:
+    order = context(EntityContext, host, entity=entity(runtime, "order"))
+    card = draw(runtime, views.draw_card(order))
+    assert "Add the order service" in card
+    assert "Add the cart" not in card
+    assert "shop, folder order" in card
+    assert "2 branches" in card
+    assert "1 tag\n" in card
+    tab = draw(runtime, views.draw_tab(order))
+    assert 'role="img" aria-label="2 commits in 53 weeks, most in the week of' in tab
+    assert tab.count('class="bx k1"') == 2
+    for shown in ("李雷", "release/1", "v1", "Show as table"):
+        assert shown in tab
+    assert "style=" not in tab
+
+
+def test_what_people_wrote_is_escaped(runtime: Runtime, host: Host) -> None:
+    cart = context(EntityContext, host, entity=entity(runtime, "cart"))
+    drawn = (
+        views.draw_card(cart),
+        views.draw_tab(cart),
+        views.draw_recent(context(PageContext, host)),
+    )
+    for fragment in drawn:
+        html = draw(runtime, fragment)
+        assert "&lt;script&gt;alert(1)" in html
+        assert "<script" not in html
+
+
+def test_pages_speak_chinese(runtime: Runtime, host: Host) -> None:
+    order = context(EntityContext, host, entity=entity(runtime, "order"))
+    assert "2 个分支" in draw(runtime, views.draw_card(order), "zh-CN")
+    tab = draw(runtime, views.draw_tab(order), "zh-CN")
+    assert "53 周内共 2 次提交" in tab
+    assert "贡献者" in tab
+    column = runtime.plugins.contributions.catalog_columns[0].value
+    assert runtime.translations.text("zh_CN", column.title) == "最近提交"
+
+
+def test_before_the_first_reading_the_card_says_so(runtime: Runtime, host: Host) -> None:
+    with runtime.database.write() as connection:
+        connection.execute(models.repository.delete())
+    order = context(EntityContext, host, entity=entity(runtime, "order"))
+    assert "shop is about to be read" in draw(runtime, views.draw_card(order))
+    assert "Not read yet" in draw(runtime, views.draw_tab(order))
+    assert views.draw_recent(context(PageContext, host)) is None
+
+
+def test_the_column_asks_once_for_all_rows(runtime: Runtime, host: Host) -> None:
+    entities = [entity(runtime, name) for name in ("order", "cart")] * 20
+    statements: list[str] = []
+    event.listen(
+        runtime.database.engine,
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, *_: statements.append(statement),
+    )
+    cells = views.last_commits(context(ColumnContext, host, entities=entities))
+    assert len([statement for statement in statements if statement != "BEGIN"]) == 1
+    assert {ref.name: cell.at for ref, cell in cells.items()} == {
+        "order": NOW - timedelta(days=90),
+        "cart": NOW - timedelta(days=60),
+    }
+
+
+def test_a_quiet_repository_is_marked(runtime: Runtime, host: Host, clock: Clock) -> None:
+    order = context(EntityContext, host, entity=entity(runtime, "order"))
+    assert views.stale_badge(order) is None
+    clock.advance(timedelta(days=120))
+    badge = views.stale_badge(order)
+    assert isinstance(badge, Badge)
+    assert badge.status == "warn"
+    assert str(badge.detail) == "No commit for 180 days."
+
+
+def test_metrics_and_commands(runtime: Runtime, host: Host, origin: Origin) -> None:
+    samples = {sample.labels["state"]: sample.value for sample in count_repositories(host)}
+    assert samples == {"read": 1, "failing": 0, "waiting": 0}
+    status = CliRunner().invoke(app, ["status"], obj=host)
+    assert status.exit_code == 0
+    assert "2026-01-01 08:00  main" in status.output
+    assert CliRunner().invoke(app, ["refresh"], obj=host).exit_code == 0
+    origin.path.rename(origin.path.with_name("away"))
+    failed = CliRunner().invoke(app, ["refresh"], obj=host)
+    assert failed.exit_code == 1
+    assert "no folder" in failed.output
+    assert "failing since" in CliRunner().invoke(app, ["status"], obj=host).output
+
+
+def test_the_migrations_make_the_tables_of_the_models(runtime: Runtime) -> None:
+    def own(thing: Any, name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:
+        return kind != "table" or str(name).startswith("scm_git_")
+
+    with runtime.database.read() as connection:
+        migration = MigrationContext.configure(
+            connection, opts={"include_object": own, "compare_type": False}
+        )
+        assert compare_metadata(migration, models.metadata) == []
+
+
+def draw(runtime: Runtime, fragment: Fragment | None, language: str = "en") -> str:
+    assert fragment is not None
+    directories = runtime.plugins.directories("callboard_templates")
+    renderer = Renderer(runtime.translations, directories, Assets())
+    reader = Reader(language=language, zone=ZoneInfo("UTC"), now=runtime.now())
+    return str(renderer.fragment("scm_git", fragment, reader))
