@@ -14,7 +14,7 @@ from callboard_catalog.service import CatalogService
 
 _: Final = Translator("callboard")
 
-LOOK_EVERY: Final = timedelta(seconds=5)
+LOOK_EVERY: Final = timedelta(seconds=10)
 
 
 class CatalogPlugin:
@@ -36,6 +36,7 @@ class CatalogPlugin:
                 run=self._look,
                 every=LOOK_EVERY,
                 attempts=1,
+                quiet=True,
             ),
             Job(
                 name="refresh",
@@ -54,6 +55,7 @@ class CatalogPlugin:
                 title=_("Index what plugins let search find"),
                 run=self._index,
                 every=timedelta(minutes=1),
+                quiet=True,
             ),
         ]
 

@@ -283,7 +283,8 @@ class Job:
     """Work outside of requests, scheduled (`every`) or submitted. Safe to be killed and run twice.
 
     One runner at a time for each (job, key). A failure is tried again `attempts` times in all,
-    after `backoff`, doubled each time, with jitter.
+    after `backoff`, doubled each time, with jitter. Of a `quiet` job, one that runs often and
+    mostly finds nothing to do, only the latest success is kept and no event tells of it.
     """
 
     name: str
@@ -293,6 +294,7 @@ class Job:
     attempts: int = 3
     backoff: timedelta = timedelta(seconds=10)
     timeout: timedelta = timedelta(minutes=10)
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,10 +67,19 @@ class Host(Protocol):
     ) -> None:
         """Write an audit entry in the transaction of the change it tells of."""
 
-    def submit(self, job: str, payload: Mapping[str, Any] | None = None, *, key: str = "") -> int:
+    def submit(
+        self,
+        job: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        key: str = "",
+        connection: "Connection | None" = None,
+    ) -> int:
         """Ask for a run of one of this plugin's jobs and give its number.
 
         A run of the same job and key that still waits is given back instead of a second one.
+        Within `write()` hand in its connection, so that the run and the change stand or fall as
+        one.
         """
 
     @property

@@ -169,10 +169,17 @@ class PluginHost:
             at=self.now(),
         )
 
-    def submit(self, job: str, payload: Mapping[str, Any] | None = None, *, key: str = "") -> int:
+    def submit(
+        self,
+        job: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        key: str = "",
+        connection: "Connection | None" = None,
+    ) -> int:
         if self.services.jobs is None:
             raise RuntimeError("Jobs can be submitted once the portal has started.")
-        return self.services.jobs.submit(None, self.plugin, job, payload, key)
+        return self.services.jobs.submit(connection, self.plugin, job, payload, key)
 
     @property
     def http(self) -> "HttpClient":

@@ -22,6 +22,7 @@ from callboard_catalog.ingest.parse import ParsedFile, Parser
 from callboard_catalog.ingest.walk import KnownFile, Walk
 from callboard_catalog.ingest.write import Changes, Writer
 from callboard_catalog.sources import Snapshot, Source
+from callboard_catalog.store.bulk import update_statistics
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ FORMAT: Final = "1"
 
 ENTITIES_AT_ONCE: Final = 2_000
 FILES_AT_ONCE: Final = 2_000
+STATISTICS_AFTER: Final = 1_000
+"""New entities after which, and at each doubling of which, the planner's statistics are renewed."""
 
 
 @dataclass(slots=True)
@@ -130,10 +133,15 @@ class Refresh:
             is_gone=lambda path: path not in snapshot.files,
             now=self.now,
         )
+        analysed = 0
         for batch in _batches(walk.changed(self._parser(source, snapshot, walk))):
             result.changes.add(writer.apply(batch))
             result.files += len(batch)
             progress(result.files, len(walk.visited), source.name)
+            if len(result.changes.created) >= max(STATISTICS_AFTER, 2 * analysed):
+                analysed = len(result.changes.created)
+                with self.database.write() as connection:
+                    update_statistics(connection)
         result.changes.add(writer.remove(sorted(known.keys() - walk.visited)))
         result.version = snapshot.version
         note = "" if snapshot.roots else "No file of this source matches its paths."

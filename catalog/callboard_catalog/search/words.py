@@ -13,6 +13,7 @@ from typing import Final
 
 _CJK: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _RUN: Final = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
+_ASCII_RUN: Final = re.compile(r"[a-z0-9]{1,64}")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LONGEST: Final = 64
 _MOST: Final = 400
@@ -20,6 +21,8 @@ _MOST: Final = 400
 
 def words_of(text: str, most: int = _MOST) -> list[str]:
     """Give the words of a text to be indexed, each once, at most `most`."""
+    if text.isascii() and not _CAMEL.search(text):
+        return list(dict.fromkeys(_ASCII_RUN.findall(text.lower())))[:most]
     found: dict[str, None] = {}
     for run in _RUN.findall(_folded(text)):
         for word in _parts(run):

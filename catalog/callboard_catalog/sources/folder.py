@@ -22,6 +22,7 @@ class FolderReader:
 
     def __init__(self, path: Path, patterns: tuple[str, ...], maximum_bytes: int) -> None:
         self.path = path
+        self.prefix = f"{path}{os.sep}"
         self.patterns = patterns
         self.maximum_bytes = maximum_bytes
         self._last: FolderSnapshot | None = None
@@ -56,14 +57,14 @@ class FolderSnapshot:
     def read(self, paths: Collection[str]) -> Iterator[tuple[str, bytes]]:
         for path in paths:
             try:
-                descriptor = os.open(self.reader.path / path, os.O_RDONLY | os.O_NOFOLLOW)
+                descriptor = os.open(self.reader.prefix + path, os.O_RDONLY | os.O_NOFOLLOW)
             except OSError:
                 continue
             with os.fdopen(descriptor, "rb") as file:
                 yield path, file.read(self.reader.maximum_bytes + 1)
 
     def location(self, path: str) -> str:
-        return f"file:{self.reader.path / path}"
+        return f"file:{self.reader.prefix}{path}"
 
     def web(self, path: str) -> WebAddress:
         return WebAddress()
@@ -78,7 +79,7 @@ class FolderSnapshot:
         pending, count = [""], 0
         while pending:
             folder = pending.pop()
-            for entry in os.scandir(root / folder):
+            for entry in os.scandir(self.reader.prefix + folder):
                 path = f"{folder}{entry.name}"
                 if entry.is_dir(follow_symlinks=False):
                     if entry.name not in SKIPPED:

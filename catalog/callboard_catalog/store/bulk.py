@@ -98,3 +98,16 @@ def rows_where(
     chosen = list(columns)
     for chunk in chunks(values):
         yield from connection.execute(select(*chosen).where(column.in_(chunk)))
+
+
+def update_statistics(connection: Connection) -> None:
+    """Tell the query planner how the catalog's tables have grown.
+
+    PostgreSQL does so by itself only a minute later, and plans as if they were empty until then.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA analysis_limit=1000")
+        connection.exec_driver_sql("ANALYZE")
+        return
+    for name in ("source_file", "entity", "relation", "entity_field", "entity_text"):
+        connection.exec_driver_sql(f"ANALYZE {name}")

@@ -126,13 +126,13 @@ class Runner:
             )
             self._fail(active, text, None)
         elif active.error is None:
-            self._succeed(active)
+            self._succeed(active, job)
         else:
             retry = active.run.attempt < active.run.attempts
             at = store.retry_at(job, active.run.attempt, self._clock()) if retry else None
             self._fail(active, _describe(active.error), at)
 
-    def _succeed(self, active: _Active) -> None:
+    def _succeed(self, active: _Active, job: Job) -> None:
         now = self._clock()
         with self._database.write() as connection:
             kept = store.succeed(
@@ -142,7 +142,9 @@ class Runner:
                 seconds=active.seconds,
                 progress=active.progress,
             )
-            if kept and not active.run.name.startswith(PREFIX):
+            if kept and job.quiet:
+                store.forget_older(connection, active.run)
+            elif kept and not active.run.name.startswith(PREFIX):
                 publish_end(connection, active.run, "succeeded", now)
         if not kept:
             self._lost(active.run)

@@ -112,6 +112,14 @@ class Jobs:
         self._database.committed.listen(EVENT_TOPIC, self._consumer.wake.set)
         self._consumer.start()
 
+    def take_over(self) -> None:
+        """Let what an earlier process left running be run again at once, not after its lease.
+
+        Only for a process that is the only one on its database.
+        """
+        with self._database.write() as connection:
+            store.release_all(connection, self._clock())
+
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Take no more runs and wait for those that run, but no longer than `seconds`.
 

@@ -240,6 +240,24 @@ def succeed(
     )
 
 
+def forget_older(connection: Connection, run: Run) -> None:
+    """Delete the earlier successes of a run's job and key."""
+    connection.execute(
+        delete(job_run).where(
+            job_run.c.plugin == run.plugin,
+            job_run.c.name == run.name,
+            job_run.c.key == run.key,
+            job_run.c.id < run.id,
+            in_state("succeeded"),
+        )
+    )
+
+
+def release_all(connection: Connection, now: datetime) -> None:
+    """End every lease: for a process that knows itself to be the only one."""
+    connection.execute(update(job_run).where(in_state("running")).values(lease_until=now))
+
+
 def fail(
     connection: Connection,
     run: Run,

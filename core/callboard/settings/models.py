@@ -70,13 +70,13 @@ class JobsSettings(SettingsModel):
         description="The file of the `sqlite` queue. It may be deleted; no work is lost with it.",
     )
     workers: int = Field(
-        default=2, ge=0, le=64, description="Jobs run at once by this process; 0 runs none here."
+        default=4, ge=0, le=64, description="Jobs run at once by this process; 0 runs none here."
     )
     poll_interval: PositiveDuration = Field(
         default=timedelta(seconds=1), description="How often a worker looks for due work."
     )
     lease: PositiveDuration = Field(
-        default=timedelta(seconds=60),
+        default=timedelta(seconds=30),
         description="How long a run belongs to a worker that gives no sign of life.",
     )
     keep: PositiveDuration = Field(
