@@ -401,3 +401,41 @@ def test_a_run_given_back_waits_for_the_change_it_is_to_see(make: Make, database
         assert not ran.wait(0.2)
     assert ran.wait(5)
     thread.join(5)
+
+
+def test_quiet_job_keeps_only_its_latest_success_and_tells_nobody(
+    make: Make, database: Database
+) -> None:
+    worker = make(job(nothing, quiet=True))
+    numbers = []
+    for _ in range(3):
+        numbers.append(worker.submit(None, "hello", "work"))
+        assert worker.run_once() == 1
+    with database.read() as connection:
+        assert [run.id for run in jobs.runs(connection)] == numbers[-1:]
+        assert not events.read(connection, 0, kinds=("job.",))
+
+
+def test_quiet_job_keeps_its_failures(make: Make, database: Database) -> None:
+    worker = make(job(fails, quiet=True, attempts=1))
+    number = worker.submit(None, "hello", "work")
+    worker.run_once()
+    assert run_of(database, number).state == "failed"
+    with database.read() as connection:
+        assert [item.kind for item in events.read(connection, 0)] == ["job.run.failed"]
+
+
+def test_take_over_frees_what_a_killed_process_was_running(
+    make: Make, database: Database, clock: Clock
+) -> None:
+    killed, present = make(job(nothing)), make(job(nothing))
+    number = killed.submit(None, "hello", "work")
+    with database.write() as connection:
+        lease = timedelta(seconds=30)
+        store.take(connection, {("hello", "work")}, "killed", now=clock(), lease=lease)
+    clock.advance(1)
+    assert present.run_once() == 0
+    present.take_over()
+    clock.advance(1)
+    assert present.run_once() == 1
+    assert (run_of(database, number).state, run_of(database, number).attempt) == ("succeeded", 2)
