@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from callboard.database import Database
+    from callboard.database import Branch, Database
 
 _START_SECONDS = 30
 
@@ -55,15 +55,13 @@ def clock() -> Clock:
     return Clock(datetime(2026, 3, 2, 8, tzinfo=UTC))
 
 
-def create_tables(database: "Database") -> None:
-    """Create the tables of every module that is imported, and those of the core."""
-    import callboard.audit.models
-    import callboard.events.models
-    import callboard.jobs.models  # noqa: F401 - imported for the tables they add to the metadata
-    from callboard.database import metadata
+@pytest.fixture(scope="session")
+def schema_branches() -> "Sequence[Branch]":
+    """Give the lines of migrations that `database` has: the core's. A project adds its own."""
+    from callboard.database import Branch
+    from callboard.database.upgrade import MIGRATIONS
 
-    with database.write() as connection:
-        metadata.create_all(connection)
+    return [Branch("core", MIGRATIONS / "versions")]
 
 
 @dataclass
@@ -183,13 +181,15 @@ def _wait_until_ready(server: PostgresServer) -> None:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sqlite_template(
+    tmp_path_factory: pytest.TempPathFactory, schema_branches: "Sequence[Branch]"
+) -> Path:
     """Give a SQLite file with all tables, to be copied."""
-    from callboard.database import Database
+    from callboard.database import Database, upgrade
 
     path = tmp_path_factory.mktemp("template") / "template.sqlite3"
     database = Database(f"sqlite:///{path}")
-    create_tables(database)
+    upgrade(database, schema_branches)
     database.close()
     return path
 
@@ -217,14 +217,16 @@ def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator["Database
 
 
 @pytest.fixture
-def postgres_database(postgres_server: PostgresServer) -> Iterator["Database"]:
+def postgres_database(
+    postgres_server: PostgresServer, schema_branches: "Sequence[Branch]"
+) -> Iterator["Database"]:
     """Give an empty PostgreSQL database with all tables."""
-    from callboard.database import Database
+    from callboard.database import Database, upgrade
 
     if not postgres_server.template:
         postgres_server.template = postgres_server.create()
         template = Database(postgres_server.url(postgres_server.template))
-        create_tables(template)
+        upgrade(template, schema_branches)
         template.close()
     name = postgres_server.create(postgres_server.template)
     database = Database(postgres_server.url(name))
