@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 PYTHON := $(VENV)/bin/python
 PLUGINS := $(patsubst %/pyproject.toml,./%,$(wildcard plugins/*/pyproject.toml))
-GENERATORS := $(wildcard tools/*_reference.py)
+WRITERS := $(wildcard tools/write_*.py)
 MANIFESTS := constraints.txt requirements-dev.txt pyproject.toml \
 	$(wildcard plugins/*/pyproject.toml) tools/install.sh
 
@@ -43,10 +43,8 @@ check-types: $(VENV)/.installed-dev
 check-templates: $(VENV)/.installed-dev
 	@$(PYTHON) -m djlint --lint --quiet web plugins examples
 
-# Every tool that writes files of this repository tells with --check whether they are fresh.
 check-generated: $(VENV)/.installed-dev
-	@status=0; for tool in $(GENERATORS); do \
-		$(PYTHON) $$tool --check || status=1; done; exit $$status
+	@status=0; for tool in $(WRITERS); do $(PYTHON) $$tool --check || status=1; done; exit $$status
 
 check-layout: $(VENV)/.installed-dev
 	@$(PYTHON) -m pytest -q tests/unit/test_repository_layout.py
@@ -57,7 +55,7 @@ bench: $(VENV)/.installed-dev ## Measure and write docs/benchmarks.md; ARGUMENTS
 fmt: $(VENV)/.installed-dev ## Format the code and write the generated files
 	@$(PYTHON) -m ruff check --fix-only --quiet .
 	@$(PYTHON) -m ruff format .
-	@set -e; for tool in $(GENERATORS); do $(PYTHON) $$tool; done
+	@set -e; for tool in $(WRITERS); do $(PYTHON) $$tool; done
 
 wheels: $(VENV)/.installed-dev ## Build the wheels of the host and of each plugin into dist/
 	@$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist . $(PLUGINS)
