@@ -5,7 +5,8 @@ Nothing else in the host touches pluggy.
 
 from callboard.plugins.contributions import Contributed, Contributions
 from callboard.plugins.guard import Guard, PluginError
-from callboard.plugins.manager import Plugins, load_plugins, plugin_names_from
+from callboard.plugins.loading import load_plugins, plugin_names_from
+from callboard.plugins.manager import Plugins
 from callboard.plugins.records import ENTRY_POINT_GROUP, PluginRecord, PluginState
 
 __all__ = [

@@ -1,12 +1,17 @@
 """All contributions of all plugins, typed, checked and in a stable order."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final, Generic, TypeVar
+from types import UnionType
+from typing import Any, Final, Generic, Literal, TypeVar, Union, get_args, get_origin
 
 from callboard import contributions as c
 
 T = TypeVar("T", covariant=True)
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+"""Names of contributions are parts of addresses, of keys in tables and of elements on pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +87,42 @@ def arrange(collected: Mapping[str, Iterable[Contributed[Any]]]) -> Contribution
 def _position(contributed: Contributed[Any]) -> tuple[int, str, str]:
     value = contributed.value
     return (getattr(value, "order", 100), contributed.plugin, getattr(value, "name", ""))
+
+
+def check_contribution(item: Any, kind: type) -> None:
+    """Raise `TypeError` or `ValueError` for what pages, jobs or tables could not use.
+
+    Titles, orders and kinds are used outside of guarded calls, so a wrong one is refused here.
+    """
+    if not isinstance(item, kind):
+        raise TypeError(f"gave {type(item).__name__}, expected {kind.__name__}")
+    name = getattr(item, "name", None)
+    who = f"gave {kind.__name__}" + (f" {name!r}" if name is not None else "")
+    if isinstance(name, str) and not NAME.fullmatch(name):
+        expected = "expected a name of letters, digits, '-', '_' and '.', 80 at most"
+        raise ValueError(f"{who}, {expected}")
+    for field in fields(kind):
+        value = getattr(item, field.name)
+        if not _fits(value, field.type):
+            given = repr(value) if get_origin(field.type) is Literal else type(value).__name__
+            raise TypeError(f"{who} with {field.name} {given}, expected {_written(field.type)}")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Say whether a value has the type of a field, looked at from the outside only."""
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        return any(_fits(value, item) for item in get_args(hint))
+    if origin is Literal:
+        return value in get_args(hint)
+    return isinstance(value, origin or hint)
+
+
+def _written(hint: Any) -> str:
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        return " or ".join(_written(item) for item in get_args(hint))
+    if origin is Literal:
+        return " or ".join(str(item) for item in get_args(hint))
+    found: type = origin or hint
+    return "nothing" if found is type(None) else found.__name__

@@ -6,18 +6,28 @@ import threading
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final, Literal, TypeVar
+
+from callboard.redaction import redact
+from callboard.threads import DaemonPool
 
 R = TypeVar("R")
 log = logging.getLogger(__name__)
 
-THREADS: Final = 16
-STUCK_LIMIT: Final = 4
+THREADS: Final = 4
+"""Threads of one plugin. Each plugin has its own, so that a slow one delays no other."""
+
+STUCK_LIMIT: Final = THREADS
 """Calls of one plugin that may hang at once before it is not called until one returns."""
+
+WAITING_LIMIT: Final = 200
+"""Calls of one plugin that may run or wait at once before further ones are refused."""
+
+MESSAGE_CHARACTERS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,8 @@ class Guard:
     """Runs calls with a time limit, checks what they give, counts and keeps what went wrong.
 
     A thread cannot be ended from outside: a call that hangs keeps its thread. So a plugin with
-    `STUCK_LIMIT` hanging calls is refused at once until one of them comes back.
+    `STUCK_LIMIT` hanging calls is refused at once until one of them comes back. In strict mode
+    what a call raises is raised, and a wrong type is a `TypeError`.
     """
 
     def __init__(
@@ -59,13 +70,14 @@ class Guard:
         self.time_limit = time_limit
         self.strict = strict
         self.now = now
+        self.secrets: Sequence[str] = ()
         self.recent: deque[PluginError] = deque(maxlen=200)
         self.counts: Counter[tuple[str, str]] = Counter()
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.calls: Counter[str] = Counter()
-        self._running: Counter[str] = Counter()
+        self._stuck: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="plugin")
+        self._pools: dict[str, DaemonPool] = {}
 
     def call(
         self,
@@ -86,28 +98,41 @@ class Guard:
         seconds = (limit or self.time_limit).total_seconds()
         deadline = time.monotonic() + seconds
         started = [self._start(call) for call in calls]
-        results = []
-        for call, future in zip(calls, started, strict=True):
-            results.append(self._result(call, future, deadline, seconds))
-        return results
+        return [
+            self._result(call, future, deadline, seconds)
+            for call, future in zip(calls, started, strict=True)
+        ]
 
     def close(self) -> None:
         """Let go of the threads without waiting for those that hang."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            for pool in self._pools.values():
+                pool.close()
+            self._pools.clear()
 
     def _start(self, call: Call) -> Future[Any] | PluginError:
         with self._lock:
-            if self._running[call.plugin] >= STUCK_LIMIT:
-                return self._note(call, "slow", "Earlier calls of this plugin still hang.")
-        return self._pool.submit(self._timed, call)
+            pool = self._pools.get(call.plugin)
+            if pool is None:
+                pool = DaemonPool(THREADS, f"plugin-{call.plugin}")
+                self._pools[call.plugin] = pool
+            stuck = self._stuck[call.plugin] >= STUCK_LIMIT
+        if stuck:
+            return self._note(call, "slow", "Earlier calls of this plugin still hang.")
+        if pool.unfinished >= WAITING_LIMIT:
+            return self._note(call, "slow", "Too many calls of this plugin wait.")
+        return pool.submit(partial(self._timed, call))
 
-    def _timed(self, call: Call) -> Any:
+    def _timed(self, call: Call) -> tuple[bool, Any]:
         begin = time.perf_counter()
         try:
-            return call.function()
+            value = call.function()
+            # Even this may run code of the plugin, so it is done here.
+            return isinstance(value, call.expected), value
         finally:
+            took = time.perf_counter() - begin
             with self._lock:
-                self.seconds[call.plugin] += time.perf_counter() - begin
+                self.seconds[call.plugin] += took
                 self.calls[call.plugin] += 1
 
     def _result(
@@ -116,38 +141,34 @@ class Guard:
         if isinstance(future, PluginError):
             return future
         try:
-            value = future.result(timeout=max(0.0, deadline - time.monotonic()))
-        except FutureTimeoutError:
-            if future.done() and future.exception() is not None:
-                return self._raised(call, future.exception())
-            self._watch(call, future)
-            return self._note(call, "slow", f"It did not answer within {seconds:g} s.")
-        except Exception as error:
-            return self._raised(call, error)
-        if not isinstance(value, call.expected):
-            return self._note(
-                call,
-                "wrong type",
-                f"It gave {type(value).__name__}, expected {_names(call.expected)}.",
-            )
-        return value
+            error = future.exception(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            return self._late(call, future, seconds)
+        if error is not None:
+            if self.strict:
+                raise error
+            return self._note(call, "raised", describe(error), error)
+        fits, value = future.result()
+        if fits:
+            return value
+        message = f"It gave {type(value).__name__}, expected {_names(call.expected)}."
+        noted = self._note(call, "wrong type", message)
+        if self.strict:
+            raise TypeError(f"Plugin {call.plugin}, {call.place}: {message}")
+        return noted
 
-    def _watch(self, call: Call, future: Future[Any]) -> None:
+    def _late(self, call: Call, future: Future[Any], seconds: float) -> PluginError:
         if future.cancel():
-            return
+            why = f"Its turn did not come within {seconds:g} s: other calls of it are slow."
+            return self._note(call, "slow", why)
         with self._lock:
-            self._running[call.plugin] += 1
+            self._stuck[call.plugin] += 1
         future.add_done_callback(lambda _: self._returned(call.plugin))
+        return self._note(call, "slow", f"It did not answer within {seconds:g} s.")
 
     def _returned(self, plugin: str) -> None:
         with self._lock:
-            self._running[plugin] -= 1
-
-    def _raised(self, call: Call, error: BaseException | None) -> PluginError:
-        if self.strict and error is not None:
-            raise error
-        summary = f"{type(error).__name__}: {error}"[:500]
-        return self._note(call, "raised", summary, error)
+            self._stuck[plugin] -= 1
 
     def _note(
         self,
@@ -156,22 +177,25 @@ class Guard:
         message: str,
         error: BaseException | None = None,
     ) -> PluginError:
-        noted = PluginError(
-            f"e-{secrets.token_hex(4)}", call.plugin, call.place, kind, message, self.now()
-        )
-        self.recent.append(noted)
-        self.counts[(call.plugin, kind)] += 1
+        name, shown = f"e-{secrets.token_hex(4)}", redact(message, self.secrets)
+        noted = PluginError(name, call.plugin, call.place, kind, shown, self.now())
+        with self._lock:
+            self.recent.append(noted)
+            self.counts[(call.plugin, kind)] += 1
         log.error(
-            "Plugin %s, %s: %s (%s)",
-            call.plugin,
-            call.place,
-            message,
-            noted.id,
-            exc_info=error,
-        )
-        if self.strict and kind == "wrong type":
-            raise TypeError(f"Plugin {call.plugin}, {call.place}: {message}")
+            "Plugin %s, %s: %s (%s)", call.plugin, call.place, shown, name, exc_info=error
+        )  # fmt: skip
         return noted
+
+
+def describe(error: BaseException) -> str:
+    """Give the kind and message of an exception, whose own `__str__` may raise."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "its message cannot be written"
+    kind = type(error).__name__
+    return f"{kind}: {text}"[:MESSAGE_CHARACTERS] if text else kind
 
 
 def _names(expected: type | tuple[type, ...]) -> str:

@@ -1,13 +1,12 @@
-"""Discovery and loading of plugins, and the typed way to what they contribute."""
+"""The plugins of a process, and the typed way to what they contribute."""
 
-import importlib.metadata
 import inspect
 import logging
-import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -20,9 +19,10 @@ from callboard.plugins.contributions import (
     Contributed,
     Contributions,
     arrange,
+    check_contribution,
 )
-from callboard.plugins.guard import Call, Guard, PluginError
-from callboard.plugins.records import ENTRY_POINT_GROUP, PluginRecord, PluginState
+from callboard.plugins.guard import Call, Guard, PluginError, describe
+from callboard.plugins.records import PluginRecord, PluginState
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -33,7 +33,9 @@ R = TypeVar("R")
 log = logging.getLogger(__name__)
 
 PREFIX: Final = "callboard_"
-NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
+SETTINGS_HOOK: Final = "callboard_settings"
+DIRECTORY_HOOKS: Final = ("callboard_migrations", "callboard_templates", "callboard_translations")
+SHUTDOWN_LIMIT: Final = timedelta(seconds=1)
 
 
 class Plugins:
@@ -49,22 +51,42 @@ class Plugins:
         self._manager = pluggy.PluginManager("callboard")
         self._manager.add_hookspecs(hookspecs)
         self._collected: dict[str, list[Contributed[Any]]] = {}
+        self._lock = threading.Lock()
 
     # Loading
 
     def add(self, record: PluginRecord, module: ModuleType) -> None:
         """Register a plugin's module and collect what it contributes; a fault marks the record."""
+        self.load(record, lambda: module)
+
+    def load(self, record: PluginRecord, load: Callable[[], ModuleType]) -> None:
+        """Import a plugin and add it; a fault marks the record."""
         begin = time.perf_counter()
-        record.module = module
         self.records[record.name] = record
         try:
-            self._register(record, module)
-        except Exception as error:
-            if self.guard.strict:
+            record.module = load()
+            self._register(record, record.module)
+        except BaseException as error:
+            # A plugin may even call sys.exit(); only a person's Ctrl-C is let by.
+            if self.guard.strict or isinstance(error, KeyboardInterrupt):
                 raise
-            self._drop(record, PluginState.FAILED, f"{type(error).__name__}: {error}")
-            log.error("Plugin %s failed to load.", record.name, exc_info=error)
+            self.fail(record.name, describe(error), error)
         record.seconds += time.perf_counter() - begin
+
+    def fail(self, name: str, reason: str, error: BaseException | None = None) -> None:
+        """Take a plugin out with all it contributes."""
+        record = self.records[name]
+        record.stop(PluginState.FAILED, reason)
+        if self._manager.has_plugin(name):
+            self._manager.unregister(name=name)
+        for field, items in self._collected.items():
+            self._collected[field] = [item for item in items if item.plugin != name]
+        self.finish()
+        log.error("Plugin %s failed: %s", name, reason, exc_info=error)
+
+    def finish(self) -> None:
+        """Put the contributions in order once all plugins are added."""
+        self.contributions = arrange(self._collected)
 
     def _register(self, record: PluginRecord, module: ModuleType) -> None:
         contract = getattr(module, "CALLBOARD_CONTRACT", CONTRACT)
@@ -73,115 +95,118 @@ class Plugins:
                 f"It was written for contract {contract}; this host speaks contract {CONTRACT}. "
                 "Install a version of the plugin made for it."
             )
-            return record.stop(PluginState.INCOMPATIBLE, reason)
-        self._check_hook_names(module)
+            record.stop(PluginState.INCOMPATIBLE, reason)
+            return
+        _check_hook_names(module)
         self._manager.register(module, name=record.name)
         callers = self._manager.get_hookcallers(module) or []
         record.hooks = tuple(sorted(caller.name for caller in callers))
+        record.settings_model = self._ask_model(record)
+        record.directories = self._ask_directories(record)
         collected = {
             field: self._ask(record, field, kind) for field, kind in CONTRIBUTION_TYPES.items()
         }
         for field, items in collected.items():
             self._collected.setdefault(field, []).extend(items)
-        return None
-
-    def _check_hook_names(self, module: ModuleType) -> None:
-        known = {name for name in vars(hookspecs) if name.startswith(PREFIX)}
-        for name, value in vars(module).items():
-            if getattr(value, "callboard_impl", None) and name not in known:
-                raise TypeError(f"{name} is not a hook of contract {CONTRACT}.")
 
     def _ask(self, record: PluginRecord, field: str, kind: type) -> list[Contributed[Any]]:
-        values = self.hook(record.name, f"{PREFIX}{field}")
+        hook = f"{PREFIX}{field}"
+        values = self._call(record.name, hook)
         if values is None:
             return []
         if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
-            raise TypeError(f"{PREFIX}{field} gave {type(values).__name__}, expected a list.")
+            raise TypeError(f"{hook} gave {type(values).__name__}, expected a list.")
         items = list(values)
         names = set()
         for item in items:
-            if not isinstance(item, kind):
-                raise TypeError(
-                    f"{PREFIX}{field} gave {type(item).__name__}, expected {kind.__name__}."
-                )
+            try:
+                check_contribution(item, kind)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{hook} {error}.") from None
             name = getattr(item, "name", None)
             if name is not None and name in names:
-                raise ValueError(f"{PREFIX}{field} gave two named {name!r}.")
+                raise ValueError(f"{hook} gave two named {name!r}.")
             names.add(name)
         return [Contributed(record.name, item) for item in items]
 
-    def _drop(self, record: PluginRecord, state: PluginState, reason: str) -> None:
-        record.stop(state, reason)
-        if self._manager.has_plugin(record.name):
-            self._manager.unregister(name=record.name)
-        for field, items in self._collected.items():
-            self._collected[field] = [item for item in items if item.plugin != record.name]
-        self.contributions = arrange(self._collected)
+    def _ask_model(self, record: PluginRecord) -> "type[BaseModel] | None":
+        from pydantic import BaseModel
 
-    def finish(self) -> None:
-        """Put the contributions in order once all plugins are added."""
-        self.contributions = arrange(self._collected)
+        model = self._call(record.name, SETTINGS_HOOK)
+        if model is None or (isinstance(model, type) and issubclass(model, BaseModel)):
+            return model
+        raise TypeError(f"{SETTINGS_HOOK} gave {model!r}, expected a pydantic model (the class).")
 
-    # Hooks that are asked by name
+    def _ask_directories(self, record: PluginRecord) -> dict[str, Path]:
+        found = {}
+        for hook in DIRECTORY_HOOKS:
+            path = self._call(record.name, hook)
+            if path is None:
+                continue
+            if not isinstance(path, Path):
+                raise TypeError(f"{hook} gave {type(path).__name__}, expected a pathlib.Path.")
+            found[hook] = path
+        return found
 
-    def hook(self, plugin: str, name: str, **arguments: Any) -> Any:
-        """Call one hook of one plugin, unguarded; None where the plugin does not implement it."""
-        module = self.records[plugin].module
-        if module is None or not self._manager.has_plugin(plugin):
+    def _call(self, plugin: str, hook: str, **arguments: Any) -> Any:
+        """Call one hook of one plugin; None where the plugin does not implement it."""
+        record = self.records[plugin]
+        if hook not in record.hooks:
             return None
-        others = [item for item in self._manager.get_plugins() if item is not module]
-        results = self._manager.subset_hook_caller(name, others)(**arguments)
+        others = [item for item in self._manager.get_plugins() if item is not record.module]
+        results = self._manager.subset_hook_caller(hook, others)(**arguments)
         return results[0] if results else None
+
+    # What was collected
 
     def loaded(self) -> list[PluginRecord]:
         """Give the plugins that take part."""
         return [item for item in self.records.values() if item.state is PluginState.LOADED]
 
-    def settings_models(self) -> dict[str, "type[BaseModel]"]:
-        """Give the settings models by plugin."""
-        return self._each("callboard_settings")
+    def settings_models(self) -> "dict[str, type[BaseModel]]":
+        """Give the settings models of the loaded plugins."""
+        models = ((record.name, record.settings_model) for record in self.loaded())
+        return {name: model for name, model in models if model is not None}
 
     def directories(self, hook: str) -> dict[str, Path]:
         """Give the directories named by a hook such as `callboard_templates`, by plugin."""
-        return self._each(hook)
+        return {
+            record.name: record.directories[hook]
+            for record in self.loaded()
+            if hook in record.directories
+        }
 
-    def _each(self, hook: str) -> dict[str, Any]:
-        found = {}
-        for record in self.loaded():
-            try:
-                value = self.hook(record.name, hook)
-            except Exception as error:
-                if self.guard.strict:
-                    raise
-                self._drop(record, PluginState.FAILED, f"{hook}: {type(error).__name__}: {error}")
-                log.error("Plugin %s: %s failed.", record.name, hook, exc_info=error)
-                continue
-            if value is not None:
-                found[record.name] = value
-        return found
+    # Lifecycle
 
     def start(self, host_for: "Callable[[str], Host]") -> None:
         """Tell every plugin that the portal starts; one that raises is taken out."""
         for record in self.loaded():
             begin = time.perf_counter()
             try:
-                self.hook(record.name, "callboard_startup", host=host_for(record.name))
-            except Exception as error:
-                if self.guard.strict:
+                self._call(record.name, "callboard_startup", host=host_for(record.name))
+            except BaseException as error:
+                if self.guard.strict or isinstance(error, KeyboardInterrupt):
                     raise
-                reason = f"callboard_startup: {type(error).__name__}: {error}"
-                self._drop(record, PluginState.FAILED, reason)
-                log.error("Plugin %s failed to start.", record.name, exc_info=error)
+                self.fail(record.name, f"callboard_startup: {describe(error)}", error)
             record.seconds += time.perf_counter() - begin
 
     def stop(self, host_for: "Callable[[str], Host]") -> None:
-        """Tell every plugin that the process ends."""
-        for record in self.loaded():
-            try:
-                self.hook(record.name, "callboard_shutdown", host=host_for(record.name))
-            except Exception:
-                log.exception("Plugin %s failed to shut down.", record.name)
-        self.guard.close()
+        """Tell every plugin that the process ends; all of them have `SHUTDOWN_LIMIT` for it."""
+        hook = "callboard_shutdown"
+        calls = [
+            Call(
+                record.name,
+                hook,
+                partial(self._call, record.name, hook, host=host_for(record.name)),
+                object,
+            )
+            for record in self.loaded()
+            if hook in record.hooks
+        ]
+        try:
+            self.guard.call_all(calls, limit=SHUTDOWN_LIMIT)
+        finally:
+            self.guard.close()
 
     # Guarded calls
 
@@ -221,115 +246,17 @@ class Plugins:
     def _count(self, result: object) -> None:
         if isinstance(result, PluginError) and result.plugin in self.records:
             record = self.records[result.plugin]
-            record.errors += 1
-            record.last_error = result
+            with self._lock:
+                record.errors += 1
+                record.last_error = result
 
 
-def plugin_names_from(value: str | None) -> frozenset[str] | None:
-    """Read `CALLBOARD_PLUGINS`: None where it is unset, else the only names to load."""
-    if value is None:
-        return None
-    return frozenset(name for name in re.split(r"[\s,]+", value) if name)
-
-
-def load_plugins(
-    *,
-    builtin: Mapping[str, ModuleType],
-    only: frozenset[str] | None = None,
-    enable: Sequence[str] | None = None,
-    disable: Sequence[str] = (),
-    guard: Guard | None = None,
-) -> Plugins:
-    """Load the host's own plugins, then those installed, one by one.
-
-    `only` (from `CALLBOARD_PLUGINS`) overrules `enable` and `disable` (from `callboard.yaml`).
-    What is not to be loaded is never imported. Raises only in strict mode.
-    """
-    plugins = Plugins(guard or Guard())
-    for name, module in builtin.items():
-        version = importlib.metadata.version("callboard")
-        record = PluginRecord(name=name, distribution="callboard", version=version, builtin=True)
-        plugins.add(record, module)
-    entry_points = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
-    for entry_point in sorted(entry_points, key=lambda item: item.name):
-        _load_one(
-            plugins, entry_point, _reason_not_to_load(entry_point.name, only, enable, disable)
-        )
-    plugins.finish()
-    return plugins
-
-
-def _reason_not_to_load(
-    name: str,
-    only: frozenset[str] | None,
-    enable: Sequence[str] | None,
-    disable: Sequence[str],
-) -> str:
-    if only is not None:
-        return "" if name in only else "CALLBOARD_PLUGINS does not name it."
-    if name in disable:
-        return "It is listed under plugins.disable in callboard.yaml."
-    if enable is not None and name not in enable:
-        return "It is not listed under plugins.enable in callboard.yaml."
-    return ""
-
-
-def _load_one(plugins: Plugins, entry_point: importlib.metadata.EntryPoint, reason: str) -> None:
-    record = _record_of(entry_point)
-    if entry_point.name in plugins.records:
-        taken = plugins.records[entry_point.name]
-        log.error(
-            "Two plugins are named %s: %s is used, %s is not.",
-            record.name,
-            taken.distribution,
-            record.distribution,
-        )
-        record = replace(record, name=f"{record.name} ({record.distribution})")
-        record.stop(
-            PluginState.FAILED,
-            f"{taken.distribution} has a plugin of the same name. Uninstall one of the two.",
-        )
-    elif reason:
-        record.stop(PluginState.DISABLED, reason)
-    elif not NAME.fullmatch(entry_point.name):
-        record.stop(
-            PluginState.FAILED,
-            "The entry point's name must be lower-case letters, digits and underscores.",
-        )
-    else:
-        _import(plugins, record, entry_point)
-        return
-    plugins.records[record.name] = record
-
-
-def _import(
-    plugins: Plugins, record: PluginRecord, entry_point: importlib.metadata.EntryPoint
-) -> None:
-    begin = time.perf_counter()
-    try:
-        module = entry_point.load()
-        if not inspect.ismodule(module):
-            raise TypeError(f"The entry point {entry_point.value} does not name a module.")
-    except BaseException as error:
-        # A plugin may even call sys.exit() when it is imported; only a person's Ctrl-C is let by.
-        if plugins.guard.strict or isinstance(error, KeyboardInterrupt):
-            raise
-        record.seconds = time.perf_counter() - begin
-        record.stop(PluginState.FAILED, f"{type(error).__name__}: {error}")
-        plugins.records[record.name] = record
-        log.error("Plugin %s failed to import.", record.name, exc_info=error)
-        return
-    record.seconds = time.perf_counter() - begin
-    plugins.add(record, module)
-
-
-def _record_of(entry_point: importlib.metadata.EntryPoint) -> PluginRecord:
-    distribution = entry_point.dist
-    if distribution is None:
-        return PluginRecord(name=entry_point.name)
-    return PluginRecord(
-        name=entry_point.name,
-        distribution=distribution.name,
-        version=distribution.version,
-        summary=str(distribution.metadata.json.get("summary", "")),
-    )
+def _check_hook_names(module: ModuleType) -> None:
+    """Refuse what pluggy would pass over: a hook that is not one, or one without its mark."""
+    known = {name for name in vars(hookspecs) if name.startswith(PREFIX)}
+    for name, value in inspect.getmembers(module, inspect.isroutine):
+        marked = bool(getattr(value, "callboard_impl", None))
+        if marked and name not in known:
+            raise TypeError(f"{name} is not a hook of contract {CONTRACT}.")
+        if not marked and name in known:
+            raise TypeError(f"{name} is not marked with @hookimpl.")

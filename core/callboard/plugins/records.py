@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from callboard.plugins.guard import PluginError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 ENTRY_POINT_GROUP: Final = "callboard.plugins"
 
@@ -23,7 +27,8 @@ class PluginState(StrEnum):
 class PluginRecord:
     """One plugin: where it comes from, its state and why, and what it costs.
 
-    `seconds` is the time its import and its hooks took when the portal started.
+    `seconds` is the time its import and its hooks took when the portal started. `directories` has
+    what hooks such as `callboard_templates` named, by hook.
     """
 
     name: str
@@ -36,8 +41,10 @@ class PluginRecord:
     seconds: float = 0.0
     module: ModuleType | None = None
     hooks: tuple[str, ...] = ()
+    settings_model: "type[BaseModel] | None" = None
+    directories: dict[str, Path] = field(default_factory=dict)
     errors: int = 0
-    last_error: PluginError | None = field(default=None)
+    last_error: PluginError | None = None
 
     def stop(self, state: PluginState, reason: str) -> None:
         """Take the plugin out, saying why in words that tell what to do."""

@@ -1,0 +1,112 @@
+"""Threads for work that may hang, and a lock that is handed on in the order of asking."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import Context, copy_context
+from queue import SimpleQueue
+from typing import Any, Final, TypeVar
+
+R = TypeVar("R")
+
+_Task = tuple[Future[Any], Context, Callable[[], Any]]
+
+
+class DaemonPool:
+    """A few threads that the end of the process does not wait for.
+
+    `ThreadPoolExecutor` joins its threads when the interpreter ends: one call that hangs would
+    keep the process. Threads are begun when they are needed and see the caller's context
+    variables. Whatever a call raises, `SystemExit` too, is in its future.
+    """
+
+    def __init__(self, threads: int, name: str) -> None:
+        self.threads: Final = threads
+        self.name: Final = name
+        self._queue: SimpleQueue[_Task | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._begun = 0
+        self._unfinished = 0
+
+    @property
+    def unfinished(self) -> int:
+        """How many calls run or wait."""
+        return self._unfinished
+
+    def submit(self, function: Callable[[], R]) -> Future[R]:
+        """Have a function called in one of the threads."""
+        future: Future[R] = Future()
+        with self._lock:
+            self._unfinished += 1
+            needed = self._begun < min(self._unfinished, self.threads)
+            self._begun += needed
+        if needed:
+            name = f"{self.name}-{self._begun}"
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+        self._queue.put((future, copy_context(), function))
+        return future
+
+    def close(self) -> None:
+        """Let the threads end, each after the call it is in; calls that wait are left."""
+        for _ in range(self.threads):
+            self._queue.put(None)
+
+    def _work(self) -> None:
+        while (task := self._queue.get()) is not None:
+            future, context, function = task
+            if future.set_running_or_notify_cancel():
+                try:
+                    result = context.run(function)
+                except BaseException as error:
+                    future.set_exception(error)
+                else:
+                    future.set_result(result)
+            # What was given must not live until the next call.
+            result = task = future = context = function = None  # type: ignore[assignment]
+            with self._lock:
+                self._unfinished -= 1
+
+
+class FairLock:
+    """A lock that goes to whoever asked first; `threading.Lock` may pass over one for ever."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held = False
+        self._waiting: deque[threading.Event] = deque()
+
+    def acquire(self, timeout: float) -> bool:
+        """Wait for the lock, at most `timeout` seconds; say whether it was got."""
+        with self._lock:
+            if not self._held:
+                self._held = True
+                return True
+            turn = threading.Event()
+            self._waiting.append(turn)
+        try:
+            got = turn.wait(timeout)
+        except BaseException:
+            self._give_up(turn)
+            raise
+        return got or not self._withdraw(turn)
+
+    def release(self) -> None:
+        """Hand the lock to the next one."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._held = False
+
+    def _withdraw(self, turn: threading.Event) -> bool:
+        """Stop waiting; False where the lock came at the last moment."""
+        with self._lock:
+            if turn.is_set():
+                return False
+            self._waiting.remove(turn)
+            return True
+
+    def _give_up(self, turn: threading.Event) -> None:
+        if not self._withdraw(turn):
+            self.release()
