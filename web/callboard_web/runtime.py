@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
-from typing import IO, TYPE_CHECKING, Any, Final, Self
+from typing import IO, TYPE_CHECKING, Final, Self
 
 from pydantic import BaseModel
 from sqlalchemy.exc import DatabaseError
 
+from callboard.builtin import CorePlugin
 from callboard.database import Branch, Database, inspect_schema, upgrade
-from callboard.database.upgrade import MIGRATIONS, SchemaState
+from callboard.database.upgrade import SchemaState
 from callboard.errors import SettingsError
 from callboard.events import EventStream
 from callboard.host import Host
@@ -35,6 +35,7 @@ from callboard_catalog.builtin import CatalogPlugin
 from callboard_catalog.engine import CatalogEngine
 from callboard_catalog.service import CatalogService
 from callboard_catalog.settings import CatalogSettings
+from callboard_web import builtin
 from callboard_web.settings import PortalSettings
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "catalog": CatalogSettings,
     "portal": PortalSettings,
 }
-CORE_BRANCH: Final = Branch("core", MIGRATIONS / "versions")
 
 
 def _utc_now() -> datetime:
@@ -95,7 +95,12 @@ class Runtime:
         """
         first = load_settings(config, environ, SECTIONS)
         catalog_plugin = CatalogPlugin()
-        plugins = _load(first.section(PluginsSettings), environ, catalog_plugin, clock, strict)
+        own = {
+            "core": CorePlugin(first.section(JobsSettings).keep),
+            "catalog": catalog_plugin,
+            "portal": builtin,
+        }
+        plugins = _load(first.section(PluginsSettings), environ, own, clock, strict)
         settings = load_settings(
             config, environ, SECTIONS, plugin_sections=_plugin_sections(plugins)
         )
@@ -173,9 +178,9 @@ class Runtime:
     # The schema
 
     def branches(self) -> list[Branch]:
-        """Give the lines of schema revisions: the core's and that of every loaded plugin."""
+        """Give the lines of schema revisions of every loaded plugin, the host's own among them."""
         directories = self.plugins.directories("callboard_migrations")
-        return [CORE_BRANCH, *(Branch(name, path) for name, path in directories.items())]
+        return [Branch(name, path) for name, path in directories.items()]
 
     def upgrade(self) -> list[SchemaState]:
         """Bring the tables to this version; see `callboard.database.upgrade`."""
@@ -207,6 +212,8 @@ class Runtime:
         self._started = True
         if serve:
             self.events.start()
+        if self._lock is not None:
+            jobs.take_over()
         if worker:
             jobs.start_worker()
             jobs.submit(None, "catalog", "look")
@@ -228,18 +235,15 @@ class Runtime:
 def _load(
     chosen: PluginsSettings,
     environ: Mapping[str, str],
-    catalog_plugin: CatalogPlugin,
+    own: Mapping[str, object],
     clock: Callable[[], datetime],
     strict: bool | None,
 ) -> Plugins:
-    from callboard_web import builtin
-
     guard = Guard(
         time_limit=chosen.time_limit,
         strict=chosen.strict if strict is None else strict,
         now=clock,
     )
-    own: dict[str, ModuleType | Any] = {"catalog": catalog_plugin, "portal": builtin}
     return load_plugins(
         builtin=own,
         only=plugin_names_from(environ.get("CALLBOARD_PLUGINS")),

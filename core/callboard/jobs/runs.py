@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection, func, select
 
 from callboard import events
 from callboard.contributions import Job, JobContext
+from callboard.i18n import Translator
 from callboard.jobs import store
 from callboard.jobs.models import job_run, job_schedule
 from callboard.jobs.store import Run, State
+
+_: Final = Translator("callboard")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,4 +109,5 @@ def housekeeping(keep: timedelta) -> Job:
             store.prune(connection, before)
             events.prune(connection, before)
 
-    return Job(name="housekeeping", title="Housekeeping", run=run, every=timedelta(hours=1))
+    title = _("Delete old runs and events")
+    return Job(name="housekeeping", title=title, run=run, every=timedelta(hours=1))

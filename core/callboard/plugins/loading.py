@@ -28,7 +28,7 @@ def plugin_names_from(value: str | None) -> frozenset[str] | None:
 
 def load_plugins(
     *,
-    builtin: Mapping[str, ModuleType],
+    builtin: Mapping[str, object],
     only: frozenset[str] | None = None,
     enable: Sequence[str] | None = None,
     disable: Sequence[str] = (),

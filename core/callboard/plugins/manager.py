@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pluggy
@@ -55,11 +54,11 @@ class Plugins:
 
     # Loading
 
-    def add(self, record: PluginRecord, module: ModuleType) -> None:
+    def add(self, record: PluginRecord, module: object) -> None:
         """Register a plugin's module and collect what it contributes; a fault marks the record."""
         self.load(record, lambda: module)
 
-    def load(self, record: PluginRecord, load: Callable[[], ModuleType]) -> None:
+    def load(self, record: PluginRecord, load: Callable[[], object]) -> None:
         """Import a plugin and add it; a fault marks the record."""
         begin = time.perf_counter()
         self.records[record.name] = record
@@ -88,7 +87,7 @@ class Plugins:
         """Put the contributions in order once all plugins are added."""
         self.contributions = arrange(self._collected)
 
-    def _register(self, record: PluginRecord, module: ModuleType) -> None:
+    def _register(self, record: PluginRecord, module: object) -> None:
         contract = getattr(module, "CALLBOARD_CONTRACT", CONTRACT)
         if contract != CONTRACT:
             reason = (
@@ -251,7 +250,7 @@ class Plugins:
                 record.last_error = result
 
 
-def _check_hook_names(module: ModuleType) -> None:
+def _check_hook_names(module: object) -> None:
     """Refuse what pluggy would pass over: a hook that is not one, or one without its mark."""
     known = {name for name in vars(hookspecs) if name.startswith(PREFIX)}
     for name, value in inspect.getmembers(module, inspect.isroutine):

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from callboard.plugins.guard import PluginError
@@ -39,7 +38,7 @@ class PluginRecord:
     state: PluginState = PluginState.LOADED
     reason: str = ""
     seconds: float = 0.0
-    module: ModuleType | None = None
+    module: object | None = None
     hooks: tuple[str, ...] = ()
     settings_model: "type[BaseModel] | None" = None
     directories: dict[str, Path] = field(default_factory=dict)
