@@ -1,0 +1,74 @@
+"""The web application: routes, middleware and what they share."""
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from callboard import __version__
+from callboard.errors import CallboardError, InputError
+from callboard_web.csrf import CsrfMiddleware
+from callboard_web.metrics import Metrics
+from callboard_web.middleware import ErrorMiddleware, HeadersMiddleware
+from callboard_web.portal import Portal
+from callboard_web.views import (
+    api,
+    catalog,
+    entity,
+    errors,
+    health,
+    home,
+    hooks,
+    jobs,
+    live,
+    plugin_pages,
+    plugins,
+    preferences,
+    problems,
+    search,
+    sources,
+    static,
+)
+
+if TYPE_CHECKING:
+    from callboard_web.runtime import Runtime
+
+COMPRESS_FROM = 1024
+PAGES = (
+    home, catalog, entity, search, sources, problems, jobs, plugins,
+    preferences, live, hooks, api, health, static,
+)  # fmt: skip
+
+
+def create_app(runtime: "Runtime") -> FastAPI:
+    """Put the application together; `runtime` is started and stopped by the caller."""
+    # The generated API pages would load scripts from another host.
+    app = FastAPI(title="Callboard", version=__version__, openapi_url=None)
+    portal = Portal.of(runtime)
+    app.state.runtime = runtime
+    app.state.portal = portal
+    app.state.metrics = Metrics(runtime)
+    for module in PAGES:
+        app.router.routes.extend(module.ROUTES)
+    plugin_pages.include_api_routes(app, runtime)
+    app.router.routes.extend(plugin_pages.page_routes(runtime))
+    for handled in (CallboardError, HTTPException):
+        app.add_exception_handler(handled, errors.answer)
+    app.add_exception_handler(RequestValidationError, _not_valid)
+    app.add_middleware(CsrfMiddleware, csrf=portal.csrf)
+    app.add_middleware(ErrorMiddleware, answer=errors.answer)
+    app.add_middleware(GZipMiddleware, minimum_size=COMPRESS_FROM, compresslevel=4)
+    app.add_middleware(HeadersMiddleware, observe=app.state.metrics.observe)
+    return app
+
+
+async def _not_valid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:10]
+    ]
+    return await errors.answer(request, InputError("; ".join(faults)))

@@ -1,0 +1,126 @@
+"""Times and numbers as people write them, and the small marks that are on every page."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from babel import Locale
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_decimal
+from markupsafe import Markup, escape
+
+from callboard.entities import EntityRef
+from callboard_web.preferences import Reader
+
+STATUS_MARKS: Final = {
+    "ok": ("ok", "s-ok"),
+    "run": ("run", "s-run"),
+    "wait": ("wait", "s-wait"),
+    "pause": ("wait", "s-pause"),
+    "warn": ("warn", "s-warn"),
+    "bad": ("bad", "s-bad"),
+    "block": ("bad", "s-block"),
+    "unknown": ("idle", "s-unk"),
+    "skip": ("idle", "s-skip"),
+    "todo": ("idle", "s-todo"),
+}
+"""The one status vocabulary: the colour class and the mark's shape of each state."""
+
+KIND_ICONS: Final = {
+    "component": "box",
+    "api": "api",
+    "resource": "db",
+    "system": "env",
+    "domain": "net",
+    "group": "users",
+    "user": "user",
+    "location": "link",
+    "template": "tmpl",
+}
+
+_EXACT: Final = {"en": "d MMM yyyy, HH:mm", "zh": "yyyy-MM-dd HH:mm"}
+_SECONDS: Final = {"en": "d MMM yyyy, HH:mm:ss", "zh": "yyyy-MM-dd HH:mm:ss"}
+_DAY: Final = {"en": "EEEE d MMMM yyyy", "zh": "y年M月d日 EEEE"}
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_DAY_SECONDS: Final = 86400
+_RELATIVE_DAYS: Final = 7
+
+
+@lru_cache(maxsize=16)
+def babel_locale(locale: str) -> Locale:
+    return Locale.parse(locale)
+
+
+def exact(at: datetime, reader: Reader, *, seconds: bool = False) -> str:
+    """Give date and time in the reader's zone, such as `20 Nov 2026, 14:30`."""
+    patterns = _SECONDS if seconds else _EXACT
+    pattern = patterns["zh" if reader.locale.startswith("zh") else "en"]
+    local = at.astimezone(reader.zone)
+    return str(format_datetime(local, pattern, locale=babel_locale(reader.locale)))
+
+
+def day(at: datetime, reader: Reader) -> str:
+    """Give the day in words, such as `Friday 20 November 2026`."""
+    pattern = _DAY["zh" if reader.locale.startswith("zh") else "en"]
+    return str(format_date(at.astimezone(reader.zone), pattern, locale=babel_locale(reader.locale)))
+
+
+def age_parts(at: datetime, now: datetime) -> tuple[str, int] | None:
+    """Give an age as unit and number, such as `("min", 42)`; None beyond a week."""
+    seconds = (now - at).total_seconds()
+    if seconds < _MINUTE:
+        return ("now", 0)
+    if seconds < _HOUR:
+        return ("min", int(seconds // _MINUTE))
+    if seconds < 2 * _DAY_SECONDS:
+        return ("h", int(seconds // _HOUR))
+    if seconds < _RELATIVE_DAYS * _DAY_SECONDS:
+        return ("d", int(seconds // _DAY_SECONDS))
+    return None
+
+
+def time_tag(at: datetime, reader: Reader, text: str) -> Markup:
+    """Give a `time` element that shows `text` and has the exact time, for all to see, in it."""
+    full = f"{exact(at, reader, seconds=True)} {reader.time_zone}"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), full, text
+    )
+
+
+def number(value: float, reader: Reader) -> str:
+    """Give a number with the separators of the reader's language."""
+    if isinstance(value, int) and -1000 < value < 1000:  # noqa: PLR2004 - nothing to separate
+        return str(value)
+    return str(format_decimal(value, locale=babel_locale(reader.locale)))
+
+
+def safe_url(url: Any) -> str:
+    """Give a URL from outside that a link may lead to, or `#`: http, https, mailto or a path."""
+    text = str(url or "").strip()
+    if text.startswith("/") and not text.startswith(("//", "/\\")):
+        return text
+    try:
+        scheme = urlsplit(text).scheme.lower()
+    except ValueError:
+        return "#"
+    return text if scheme in ("http", "https", "mailto") else "#"
+
+
+def entity_url(ref: EntityRef, tab: str = "") -> str:
+    """Give the address of an entity's page, or of one of its tabs."""
+    path = f"/catalog/{quote(ref.namespace)}/{quote(ref.kind)}/{quote(ref.name)}"
+    return f"{path}/{quote(tab)}" if tab else path
+
+
+def marked(text: str) -> Markup:
+    """Turn U+E000 and U+E001 around what a search matched into `mark` elements."""
+    escaped = str(escape(text))
+    return Markup(escaped.replace("\ue000", "<mark>").replace("\ue001", "</mark>"))  # noqa: S704
+
+
+def address(text: str) -> str:
+    """Give a path only if it leads back into this portal, else the home page."""
+    inside = text.startswith("/") and not text.startswith(("//", "/\\"))
+    return text if inside and not any(mark in text for mark in "\r\n\\") else "/"

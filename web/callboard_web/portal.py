@@ -1,0 +1,180 @@
+"""What all pages share: the shell around them and the parts they are made with."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import HTMLResponse
+
+from callboard.contributions import NavItem
+from callboard.i18n import Text, Translator
+from callboard.plugins import PluginState
+from callboard_web import csrf as csrf_module
+from callboard_web.assets import Assets
+from callboard_web.csrf import Csrf
+from callboard_web.preferences import Reader, reader_of
+from callboard_web.rendering import Renderer
+from callboard_web.slots import Asker, Slots
+from callboard_web.words import KindWords
+
+if TYPE_CHECKING:
+    from callboard_web.runtime import Runtime
+
+_ = Translator("callboard")
+
+SECTIONS: Final[Mapping[str, Text]] = {
+    "main": "",
+    "deliver": _("Deliver"),
+    "assure": _("Assure"),
+    "administer": _("Administer"),
+}
+LANGUAGE_NAMES: Final = {"en": "English", "zh-CN": "中文"}
+VARY: Final = "HX-Request, Cookie, Accept-Language"
+
+
+@dataclass(frozen=True, slots=True)
+class Crumb:
+    """One step of the way to a page."""
+
+    title: Text
+    path: str = ""
+
+
+@dataclass(slots=True)
+class Portal:
+    """The parts of the running portal, kept at `app.state.portal`."""
+
+    runtime: "Runtime"
+    assets: Assets
+    renderer: Renderer
+    slots: Slots
+    csrf: Csrf
+    navigation: list[tuple[Text, list[NavItem]]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, runtime: "Runtime") -> "Portal":
+        """Put the parts together."""
+        assets = Assets()
+        directories = runtime.plugins.directories("callboard_templates")
+        kinds = KindWords(item.value for item in runtime.plugins.contributions.kinds)
+        renderer = Renderer(runtime.translations, directories, assets, kinds)
+        secret = runtime.portal.cookie_secret
+        key = secret.get_secret_value() if secret else secrets.token_urlsafe(32)
+        return cls(
+            runtime,
+            assets,
+            renderer,
+            Slots(runtime.plugins, renderer, runtime.host),
+            Csrf(key, runtime.portal.base_url),
+            _navigation(runtime),
+        )
+
+    def reader(self, connection: HTTPConnection) -> Reader:
+        """Give who reads, worked out once for each request."""
+        if not hasattr(connection.state, "reader"):
+            now = self.runtime.now()
+            connection.state.reader = reader_of(connection, self.runtime.portal, now)
+        reader: Reader = connection.state.reader
+        return reader
+
+    def asker(self, request: Request) -> Asker:
+        """Give the request as slots need it."""
+        return Asker(self.reader(request), request.path_params, dict(request.query_params))
+
+    def text(self, request: HTTPConnection, text: Text) -> str:
+        """Give a text in the reader's language."""
+        return self.renderer.text(text, self.reader(request))
+
+    def page(
+        self,
+        request: Request,
+        template: str,
+        context: Mapping[str, Any],
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        counts: bool = True,
+    ) -> HTMLResponse:
+        """Draw a whole page in the shell."""
+        identity = self.csrf.identity(request)
+        fresh = identity or secrets.token_urlsafe(16)
+        shell = self._shell(request, self.csrf.token(fresh), counts=counts)
+        content = self.renderer.page(template, self.reader(request), {**shell, **context})
+        response = HTMLResponse(content, status, {"vary": VARY, **(headers or {})})
+        if not identity:
+            self.csrf.set_cookie(response, fresh, secure=self.is_secure(request))
+        return response
+
+    def fragment(
+        self,
+        request: Request,
+        template: str,
+        context: Mapping[str, Any],
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> HTMLResponse:
+        """Draw a piece of a page, for htmx."""
+        content = self.renderer.page(template, self.reader(request), context)
+        return HTMLResponse(content, status, {"vary": VARY, **(headers or {})})
+
+    def problems(self) -> int:
+        """Count what somebody must mend: warnings are not."""
+        counts = self.runtime.catalog.problem_counts()
+        return sum(number for kind, number in counts.items() if kind != "warning")
+
+    def is_secure(self, request: HTTPConnection) -> bool:
+        """Say whether people reach the portal over https."""
+        base = self.runtime.portal.base_url
+        return base.startswith("https:") or (not base and request.url.scheme == "https")
+
+    def _shell(self, request: Request, token: str, *, counts: bool) -> dict[str, Any]:
+        portal = self.runtime.portal
+        return {
+            "portal": portal,
+            "navigation": self.navigation,
+            "nav_path": request.url.path,
+            "nav_counts": self._counts() if counts else {},
+            "csrf_field": csrf_module.FIELD,
+            "csrf_token": token,
+            "here": _here(request),
+            "crumbs": (),
+            "live": True,
+            "languages": [(tag, LANGUAGE_NAMES.get(tag, tag)) for tag in portal.languages],
+        }
+
+    def _counts(self) -> dict[str, int]:
+        records = self.runtime.plugins.records.values()
+        bad = (PluginState.FAILED, PluginState.INCOMPATIBLE)
+        return {
+            "/problems": self.problems(),
+            "/plugins": sum(record.state in bad for record in records),
+        }
+
+
+def portal_of(connection: HTTPConnection) -> Portal:
+    """Give the portal of a request."""
+    portal: Portal = connection.app.state.portal
+    return portal
+
+
+def wants_fragment(request: Request) -> bool:
+    """Say whether htmx asks for a piece: a page restored from history is asked for whole."""
+    headers = request.headers
+    return "hx-request" in headers and "hx-history-restore-request" not in headers
+
+
+def _here(request: Request) -> str:
+    query = request.url.query
+    return f"{request.url.path}?{query}" if query else request.url.path
+
+
+def _navigation(runtime: "Runtime") -> list[tuple[Text, list[NavItem]]]:
+    items = [item.value for item in runtime.plugins.contributions.navigation]
+    grouped = [
+        (title, [item for item in items if item.section == section])
+        for section, title in SECTIONS.items()
+    ]
+    return [(title, members) for title, members in grouped if members]

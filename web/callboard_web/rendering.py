@@ -1,0 +1,244 @@
+"""Jinja, with the reader's language and the domain of the template that is being drawn."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, Template
+from jinja2 import StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup, escape
+
+from callboard.contributions import Fragment
+from callboard.i18n import Text
+from callboard_web import formats
+from callboard_web.assets import Assets
+from callboard_web.preferences import Reader
+from callboard_web.translations import HOST_DOMAIN, Translations, TranslationStore
+from callboard_web.words import KindWords
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+
+_reader: ContextVar[Reader] = ContextVar("reader")
+
+
+@contextmanager
+def read_by(reader: Reader) -> Iterator[None]:
+    """Draw for this reader inside the block: macros have no context to tell them."""
+    token = _reader.set(reader)
+    try:
+        yield
+    finally:
+        _reader.reset(token)
+
+
+class _PluginTemplates(PrefixLoader):
+    """Keeps the plugin's name in that of the template: it tells the domain of its texts."""
+
+    load = BaseLoader.load
+
+
+class Renderer:
+    """Draws templates of the host and of plugins, compiled once and kept.
+
+    `directories` are the plugins' (`callboard_templates`); a plugin's templates are found as
+    `<plugin>/<file>.html` only, so none can take the place of another's.
+    """
+
+    def __init__(
+        self,
+        translations: TranslationStore,
+        directories: Mapping[str, Path],
+        assets: Assets,
+        words: KindWords,
+    ) -> None:
+        self.translations = translations
+        self._assets = assets
+        plugins = {name: FileSystemLoader(path / name) for name, path in directories.items()}
+        self._environment = Environment(
+            loader=ChoiceLoader([FileSystemLoader(TEMPLATES), _PluginTemplates(plugins)]),
+            autoescape=True,
+            auto_reload=False,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            cache_size=1000,
+            extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
+        )
+        self._environment.policies["ext.i18n.trimmed"] = True
+        self._install_texts()
+        self._install_formats(words)
+        self._compiled = lru_cache(maxsize=256)(self._compile)
+
+    def page(self, template: str, reader: Reader, context: Mapping[str, Any]) -> str:
+        """Draw one of the host's templates."""
+        with read_by(reader):
+            return self._environment.get_template(template).render(context, reader=reader)
+
+    def fragment(self, plugin: str, fragment: Fragment, reader: Reader) -> Markup:
+        """Draw what a plugin gave. Raises whatever its template raises."""
+        if bool(fragment.template) == bool(fragment.source):
+            raise ValueError("A Fragment needs either a template or a source.")
+        template = (
+            self._environment.get_template(self._own(plugin, fragment.template))
+            if fragment.template
+            else self._compiled(plugin, fragment.source)
+        )
+        with read_by(reader):
+            return Markup(template.render(fragment.context))  # noqa: S704 - drawn with autoescape
+
+    def text(self, text: Text, reader: Reader) -> str:
+        """Give a text in the reader's language."""
+        return self.translations.text(reader.locale, text)
+
+    def _own(self, plugin: str, template: str) -> str:
+        if not template.startswith(f"{plugin}/"):
+            raise ValueError(f"The template must be named {plugin}/….html, not {template!r}.")
+        return template
+
+    def _compile(self, plugin: str, source: str) -> Template:
+        code = self._environment.compile(source, name=f"{plugin}/source", filename="<source>")
+        return Template.from_code(self._environment, code, self._environment.make_globals(None))
+
+    def _texts_of(self, context: Context) -> Translations:
+        prefix, slash, _ = (context.name or "").partition("/")
+        return self.translations.translations(
+            _reader.get().locale, prefix if slash else HOST_DOMAIN
+        )
+
+    def _install_texts(self) -> None:
+        @pass_context
+        def gettext(context: Context, text: str) -> str:
+            return self._texts_of(context).gettext(text)
+
+        @pass_context
+        def ngettext(context: Context, text: str, plural: str, number: int) -> str:
+            return self._texts_of(context).ngettext(text, plural, number)
+
+        @pass_context
+        def pgettext(context: Context, where: str, text: str) -> str:
+            return self._texts_of(context).pgettext(where, text)
+
+        @pass_context
+        def npgettext(context: Context, where: str, text: str, plural: str, number: int) -> str:
+            return self._texts_of(context).npgettext(where, text, plural, number)
+
+        self._environment.install_gettext_callables(  # type: ignore[attr-defined]
+            gettext, ngettext, newstyle=True, pgettext=pgettext, npgettext=npgettext
+        )
+
+    def _install_formats(self, words: KindWords) -> None:
+        filters: dict[str, Callable[..., Any]] = {
+            "t": lambda text: self.text(text, _reader.get()),
+            "age": self.age,
+            "ago": self.ago,
+            "exact": lambda at: formats.exact(at, _reader.get()),
+            "day": lambda at: formats.day(at, _reader.get()),
+            "number": lambda value: formats.number(value, _reader.get()),
+            "duration": self.duration,
+            "safe_url": formats.safe_url,
+            "marked": formats.marked,
+        }
+        self._environment.filters.update(filters)
+        self._environment.globals.update(
+            asset=self._assets.url,
+            icon=self.icon,
+            mark=self.mark,
+            status=self.status,
+            pill=self.pill,
+            words=words,
+            entity_url=formats.entity_url,
+            kind_icon=lambda kind: formats.KIND_ICONS.get(kind, "box"),
+        )
+
+    # Marks. They are plain functions because a list calls them hundreds of times.
+
+    def icon(self, name: str, classes: str = "i") -> Markup:
+        """Give an icon of the sprite; it says nothing to a screen reader."""
+        return Markup('<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
+            classes, self._assets.url("icons.svg"), name
+        )
+
+    def mark(self, status: str) -> Markup:
+        """Give the mark of a status alone; a word must stand beside it."""
+        colour, shape = formats.STATUS_MARKS.get(status, formats.STATUS_MARKS["unknown"])
+        spin = " spin" if status == "run" else ""
+        return self.icon(shape, f"ic {colour}{spin}")
+
+    def status(self, status: str, words: str) -> Markup:
+        """Give a status in text: the mark carries the colour, the word the meaning."""
+        colour, shape = formats.STATUS_MARKS.get(status, formats.STATUS_MARKS["unknown"])
+        icon = self.icon(shape, "i spin" if status == "run" else "i")
+        return Markup('<span class="st {}">{}{}</span>').format(colour, icon, escape(words))
+
+    def pill(self, status: str, words: str, detail: str) -> Markup:
+        """Give a status beside a title."""
+        colour, shape = formats.STATUS_MARKS.get(status, formats.STATUS_MARKS["unknown"])
+        icon = self.icon(shape, "i spin" if status == "run" else "i")
+        return Markup('<span class="pill {}" title="{}">{}{}</span>').format(
+            colour, detail, icon, words
+        )
+
+    # Times
+
+    def age(self, at: datetime | None) -> Markup:
+        """Give an age without words around it, such as `42 min`; the date beyond a week."""
+        return self._time(at, _AGES)
+
+    def ago(self, at: datetime | None) -> Markup:
+        """Give an age in words, such as `42 min ago`; the date and time beyond a week."""
+        return self._time(at, _AGOS)
+
+    def _time(self, at: datetime | None, words: Mapping[str, str]) -> Markup:
+        if at is None:
+            return Markup("–")
+        reader = _reader.get()
+        parts = formats.age_parts(at, reader.now)
+        if parts is None:
+            return formats.time_tag(at, reader, formats.exact(at, reader))
+        text = self.translations.translations(reader.locale).pgettext("age", words[parts[0]])
+        return formats.time_tag(at, reader, text % {"number": parts[1]})
+
+    def duration(self, length: float | timedelta | None) -> str:
+        """Give a length of time, such as `84 ms`, `2.4 s` or `3 min`."""
+        if length is None:
+            return "–"
+        seconds = length.total_seconds() if isinstance(length, timedelta) else length
+        for limit, divisor, digits, words in _DURATIONS:
+            if seconds < limit:
+                break
+        value = formats.number(
+            round(seconds / divisor, digits) if digits else round(seconds / divisor), _reader.get()
+        )
+        texts = self.translations.translations(_reader.get().locale)
+        return texts.pgettext("duration", words) % {"number": value}
+
+
+def pgettext(context: str, text: str) -> str:
+    """Mark a text for extraction; it is translated where it is used."""
+    return text
+
+
+_AGES: Final = {
+    "now": pgettext("age", "now"),
+    "min": pgettext("age", "%(number)d min"),
+    "h": pgettext("age", "%(number)d h"),
+    "d": pgettext("age", "%(number)d d"),
+}
+_AGOS: Final = {
+    "now": pgettext("age", "just now"),
+    "min": pgettext("age", "%(number)d min ago"),
+    "h": pgettext("age", "%(number)d h ago"),
+    "d": pgettext("age", "%(number)d d ago"),
+}
+_DURATIONS: Final = (
+    (1.0, 0.001, 0, pgettext("duration", "%(number)s ms")),
+    (60.0, 1.0, 1, pgettext("duration", "%(number)s s")),
+    (3600.0, 60.0, 0, pgettext("duration", "%(number)s min")),
+    (172800.0, 3600.0, 0, pgettext("duration", "%(number)s h")),
+    (float("inf"), 86400.0, 0, pgettext("duration", "%(number)s d")),
+)

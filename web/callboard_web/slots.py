@@ -1,0 +1,232 @@
+"""Places on pages that contributions fill, each in isolation."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import NoneType
+from typing import Any
+
+from markupsafe import Markup
+
+from callboard.contributions import (
+    Badge,
+    CatalogColumn,
+    Cell,
+    ColumnContext,
+    EntityBadge,
+    EntityCard,
+    EntityContext,
+    EntityTab,
+    Fragment,
+    HomeCard,
+    Page,
+    PageContext,
+)
+from callboard.entities import Entity, EntityRef
+from callboard.host import Host
+from callboard.i18n import Text
+from callboard.identity import ANONYMOUS
+from callboard.plugins import Contributed, PluginError, Plugins
+from callboard_web.preferences import Reader
+from callboard_web.rendering import Renderer
+
+_DRAWN = (Fragment, NoneType)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A contribution on a page: what it drew, or the error that stands in its place."""
+
+    key: str
+    plugin: str
+    builtin: bool
+    title: Text
+    width: int
+    content: Markup | None = None
+    error: PluginError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A plugin's column with a cell for some entities of the page, or its error."""
+
+    key: str
+    plugin: str
+    title: Text
+    cells: Mapping[EntityRef, Cell]
+    error: PluginError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """The request that slots are filled for."""
+
+    reader: Reader
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+
+    def common(self, host: Host) -> dict[str, Any]:
+        return {
+            "host": host,
+            "principal": ANONYMOUS,
+            "locale": self.reader.locale,
+            "time_zone": self.reader.time_zone,
+            "path": self.path,
+            "query": self.query,
+        }
+
+
+class Slots:
+    """Fills slots by guarded calls, all contributions of one slot side by side."""
+
+    def __init__(
+        self, plugins: Plugins, renderer: Renderer, host_for: Callable[[str], Host]
+    ) -> None:
+        self.plugins = plugins
+        self.renderer = renderer
+        self.host_for = host_for
+
+    def home_cards(self, asker: Asker, only: str = "") -> list[Drawn]:
+        """Draw the cards of the home page."""
+        cards = _only(self.plugins.contributions.home_cards, only)
+        return self._draw(cards, "home card", asker, partial(self._render, asker))
+
+    def entity_cards(self, entity: Entity, asker: Asker, only: str = "") -> list[Drawn]:
+        """Draw the cards of an entity's overview."""
+        cards = _only(self.plugins.contributions.entity_cards, only)
+        render = partial(self._render_entity, asker, entity)
+        return self._draw(cards, f"entity card, {entity.ref}", asker, render)
+
+    def page(self, page: Contributed[Page], asker: Asker) -> Drawn | None:
+        """Draw a plugin's page; None where it says that there is no such page."""
+        drawn = self._draw([page], "page", asker, partial(self._render, asker))
+        return drawn[0] if drawn else None
+
+    def entity_tab(self, tab: Contributed[EntityTab], entity: Entity, asker: Asker) -> Drawn | None:
+        """Draw the content of a tab; None where there is nothing in it."""
+        render = partial(self._render_entity, asker, entity)
+        drawn = self._draw([tab], f"entity tab, {entity.ref}", asker, render)
+        return drawn[0] if drawn else None
+
+    def tabs_of(self, entity: Entity) -> list[Contributed[EntityTab]]:
+        """Give the tabs that apply; one that cannot tell is left out and its error is listed."""
+        tabs = self.plugins.contributions.entity_tabs
+        answers = self.plugins.call_all(
+            [(tab, f"entity tab, {entity.ref}", partial(tab.value.applies, entity), bool)
+             for tab in tabs]
+        )  # fmt: skip
+        return [tab for tab, answer in zip(tabs, answers, strict=True) if answer is True]
+
+    def badges(self, entity: Entity, asker: Asker) -> list[Badge | PluginError]:
+        """Give the badges beside an entity's title."""
+        badges = self.plugins.contributions.entity_badges
+        results = self.plugins.call_all(
+            [
+                (badge, f"entity badge, {entity.ref}",
+                 partial(self._render_entity, asker, entity, badge), (Badge, NoneType))
+                for badge in badges
+            ]
+        )  # fmt: skip
+        return [result for result in results if result is not None]
+
+    def columns(self, kind: str, entities: Sequence[Entity], asker: Asker) -> list[Column]:
+        """Compute the plugins' columns for all rows of a page, one call for each column."""
+        columns = [
+            item for item in self.plugins.contributions.catalog_columns if kind in item.value.kinds
+        ]
+        if not entities:
+            return [Column(item.key, item.plugin, item.value.title, {}) for item in columns]
+        results = self.plugins.call_all(
+            [(item, "catalog column", partial(self._values, item, entities, asker), Mapping)
+             for item in columns]
+        )  # fmt: skip
+        return [
+            self._column(item, result, entities)
+            for item, result in zip(columns, results, strict=True)
+        ]
+
+    # Calls into plugins; these run on the guard's threads.
+
+    def _render(
+        self, asker: Asker, item: Contributed[HomeCard] | Contributed[Page]
+    ) -> Fragment | None:
+        return item.value.render(PageContext(**asker.common(self.host_for(item.plugin))))
+
+    def _render_entity(
+        self,
+        asker: Asker,
+        entity: Entity,
+        item: Contributed[EntityCard] | Contributed[EntityTab] | Contributed[EntityBadge],
+    ) -> Any:
+        if not item.value.applies(entity):
+            return None
+        common = asker.common(self.host_for(item.plugin))
+        return item.value.render(EntityContext(entity=entity, **common))
+
+    def _values(
+        self, item: Contributed[CatalogColumn], entities: Sequence[Entity], asker: Asker
+    ) -> Any:
+        common = asker.common(self.host_for(item.plugin))
+        given = item.value.values(ColumnContext(entities=entities, **common))
+        return dict(given) if isinstance(given, Mapping) else given
+
+    # Results
+
+    def _draw(
+        self,
+        items: Sequence[Contributed[Any]],
+        place: str,
+        asker: Asker,
+        render: Callable[[Any], Any],
+    ) -> list[Drawn]:
+        results = self.plugins.call_all(
+            [(item, place, partial(render, item), _DRAWN) for item in items]
+        )
+        given = [
+            (item, result)
+            for item, result in zip(items, results, strict=True)
+            if result is not None
+        ]
+        fragments = [
+            (item, place, partial(self.renderer.fragment, item.plugin, result, asker.reader), str)
+            for item, result in given
+            if isinstance(result, Fragment)
+        ]
+        contents = iter(self.plugins.call_all(fragments))
+        return [
+            self._drawn(item, result if isinstance(result, PluginError) else next(contents))
+            for item, result in given
+        ]
+
+    def _drawn(self, item: Contributed[Any], result: Any) -> Drawn:
+        value = item.value
+        record = self.plugins.records.get(item.plugin)
+        failed = isinstance(result, PluginError)
+        return Drawn(
+            item.key,
+            item.plugin,
+            record is not None and record.builtin,
+            value.title,
+            getattr(value, "width", 12),
+            None if failed else result,
+            result if failed else None,
+        )
+
+    def _column(
+        self, item: Contributed[CatalogColumn], result: Any, entities: Sequence[Entity]
+    ) -> Column:
+        cells: dict[EntityRef, Cell] = {}
+        if not isinstance(result, PluginError):
+            cells = {entity.ref: result[entity.ref] for entity in entities if entity.ref in result}
+            wrong = [cell for cell in cells.values() if not isinstance(cell, Cell)]
+            if wrong:
+                result = self.plugins.call(
+                    item, "catalog column", partial(wrong.__getitem__, 0), expected=Cell
+                )
+        if isinstance(result, PluginError):
+            return Column(item.key, item.plugin, item.value.title, {}, result)
+        return Column(item.key, item.plugin, item.value.title, cells)
+
+
+def _only(items: Sequence[Contributed[Any]], key: str) -> Sequence[Contributed[Any]]:
+    return [item for item in items if item.key == key] if key else items

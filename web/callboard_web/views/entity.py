@@ -1,0 +1,152 @@
+"""The page of one entity: header, tabs with addresses of their own, cards."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from callboard.contributions import Badge, EntityTab
+from callboard.entities import Entity, EntityRef
+from callboard.errors import NotFoundError
+from callboard.i18n import Translator
+from callboard.plugins import Contributed, PluginError
+from callboard_catalog.search import SearchHit
+from callboard_web.builtin import raw_json, raw_yaml
+from callboard_web.portal import Crumb, Portal, portal_of, wants_fragment
+from callboard_web.words import PROBLEM_ADVICE, PROBLEM_KINDS, PROBLEM_STATUS
+
+_: Final = Translator("callboard")
+
+CLOSE_MATCHES: Final = 5
+PROBLEM_LIMIT: Final = 20
+
+
+class EntityNotFoundError(NotFoundError):
+    """There is no such entity; `suggestions` are what may have been meant."""
+
+    def __init__(self, ref: EntityRef, suggestions: Sequence[SearchHit]) -> None:
+        super().__init__(
+            f"There is no {ref.kind} named {ref.name} in the namespace {ref.namespace}.",
+            hint="It may have been renamed or taken out of its source.",
+        )
+        self.suggestions = suggestions
+        self.query = ref.name
+
+
+def entity(request: Request) -> Response:
+    """Draw an entity's overview or one of its tabs."""
+    portal = portal_of(request)
+    found = _find(portal, request)
+    asker = portal.asker(request)
+    segment = request.path_params.get("tab", "")
+    tabs = tab_segments(portal.slots.tabs_of(found))
+    if segment and segment not in tabs:
+        raise NotFoundError(
+            f"{found.title} has no part named {segment}.", hint="Open one of its tabs."
+        )
+    context = _context(portal, request, found, tabs, segment)
+    if segment:
+        drawn = portal.slots.entity_tab(tabs[segment], found, asker)
+        context |= {"cards": [], "tab": drawn}
+    else:
+        context |= {"cards": portal.slots.entity_cards(found, asker), "tab": None}
+    if wants_fragment(request):
+        return portal.fragment(request, "_entity.html", context)
+    return portal.page(request, "entity.html", context)
+
+
+def card(request: Request) -> Response:
+    """Draw one card of an entity again."""
+    portal = portal_of(request)
+    found = _find(portal, request)
+    key = request.path_params["key"]
+    drawn = portal.slots.entity_cards(found, portal.asker(request), only=key)
+    if not drawn:
+        raise NotFoundError("This entity has no such card.")
+    context = {"card": drawn[0], "retry": request.url.path}
+    return portal.fragment(request, "_card.html", context)
+
+
+def raw(request: Request) -> Response:
+    """Answer an entity as it is served, as text, in YAML or JSON."""
+    portal = portal_of(request)
+    found = _find(portal, request)
+    as_json = request.query_params.get("format") == "json"
+    text = raw_json(found) if as_json else raw_yaml(found)
+    kind = "application/json" if as_json else "text/plain"
+    name = f"{found.ref.kind}-{found.ref.name}.{'json' if as_json else 'yaml'}"
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return PlainTextResponse(text, media_type=kind, headers=headers)
+
+
+def tab_segments(
+    tabs: Sequence[Contributed[EntityTab]],
+) -> dict[str, Contributed[EntityTab]]:
+    """Give tabs by the last part of their address: the name, or the key where that is taken."""
+    segments: dict[str, Contributed[EntityTab]] = {}
+    for tab in tabs:
+        name = tab.value.name if tab.value.name not in segments else tab.key
+        segments[name] = tab
+    return segments
+
+
+def _find(portal: Portal, request: Request) -> Entity:
+    path = request.path_params
+    ref = EntityRef.of(path["kind"], path["namespace"], path["name"])
+    found = portal.runtime.catalog.get(ref)
+    if found is None:
+        raise EntityNotFoundError(ref, _close(portal, ref))
+    return found
+
+
+def _close(portal: Portal, ref: EntityRef) -> list[SearchHit]:
+    """Find what may have been meant: by the whole name, by its words, by its beginning."""
+    words = ref.name.replace("-", " ").replace("_", " ").split()
+    found: dict[str, SearchHit] = {}
+    for text in dict.fromkeys([ref.name, *words, ref.name[:4]]):
+        for hit in portal.runtime.catalog.search(text, limit=CLOSE_MATCHES):
+            found.setdefault(hit.path, hit)
+    return list(found.values())[:CLOSE_MATCHES]
+
+
+def _context(
+    portal: Portal,
+    request: Request,
+    found: Entity,
+    tabs: Mapping[str, Contributed[EntityTab]],
+    segment: str,
+) -> dict[str, Any]:
+    catalog = portal.runtime.catalog
+    badges = portal.slots.badges(found, portal.asker(request))
+    system = next(
+        (ref for ref in found.related("partOf") if ref.kind in ("system", "domain")), None
+    )
+    named = [ref for ref in (found.owner, system) if ref]
+    return {
+        "entity": found,
+        "system": system,
+        "named": catalog.get_many(named),
+        "badges": [item for item in badges if isinstance(item, Badge)],
+        "failed_badges": [item for item in badges if isinstance(item, PluginError)],
+        "tabs": [(name, tab.value.title) for name, tab in tabs.items()],
+        "segment": segment,
+        "problems": catalog.problems(found.ref, limit=PROBLEM_LIMIT),
+        "problem_kinds": PROBLEM_KINDS,
+        "problem_status": PROBLEM_STATUS,
+        "problem_advice": PROBLEM_ADVICE,
+        "crumbs": (
+            Crumb(_("Catalog"), "/catalog"),
+            Crumb(found.title),
+        ),
+    }
+
+
+_BASE: Final = "/catalog/{namespace}/{kind}/{name}"
+ROUTES = [
+    Route(_BASE, entity),
+    Route(f"{_BASE}/cards/{{key}}", card),
+    Route(f"{_BASE}/raw/download", raw),
+    Route(f"{_BASE}/{{tab}}", entity),
+]

@@ -1,0 +1,110 @@
+"""What is answered when something goes wrong: a page, a piece for htmx, or JSON."""
+
+import asyncio
+import logging
+import secrets
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+
+from callboard.errors import CallboardError
+from callboard.i18n import Text, Translator
+from callboard_web.csrf import TooLargeError
+from callboard_web.portal import Portal, portal_of, wants_fragment
+
+log = logging.getLogger(__name__)
+_ = Translator("callboard")
+
+INTERNAL = 500
+
+HEADLINES: dict[int, Text] = {
+    400: _("This cannot be read"),
+    403: _("This is not allowed"),
+    404: _("There is nothing here"),
+    405: _("This address does not take that request"),
+    409: _("That does not fit the state of things"),
+    413: _("That is too large"),
+    422: _("Something is missing or wrong"),
+    503: _("Something this needs does not answer"),
+}
+NAMES = {404: "NotFoundError", 405: "MethodNotAllowedError", 403: "NotAllowedError"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An error as people are told of it."""
+
+    status: int
+    name: str
+    message: str
+    hint: str = ""
+    id: str = ""
+
+
+def fault_of(error: Exception) -> Fault:
+    """Give what may be told of an error; what is unexpected is logged under a new error id."""
+    if isinstance(error, CallboardError) and error.status < INTERNAL:
+        return Fault(error.status, error.name, error.message, error.hint)
+    if isinstance(error, HTTPException) and error.status_code < INTERNAL:
+        name = NAMES.get(error.status_code, "InputError")
+        return Fault(error.status_code, name, str(error.detail))
+    fault_id = f"e-{secrets.token_hex(4)}"
+    log.error("A request failed (%s).", fault_id, exc_info=error)
+    if isinstance(error, CallboardError):
+        return Fault(error.status, error.name, error.message, error.hint, fault_id)
+    return Fault(INTERNAL, "InternalError", "The server could not finish this.", "", fault_id)
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """Answer an error in the form the request asks for."""
+    fault = fault_of(error)
+    headers = dict(getattr(error, "headers", None) or {})
+    if request.url.path.startswith("/api/"):
+        return _with(json_fault(request, fault), headers)
+    if request.url.path.startswith(("/hooks/", "/metrics", "/healthz", "/readyz", "/static/")):
+        return PlainTextResponse(f"{fault.message} {fault.hint}".strip(), fault.status, headers)
+    return _with(await asyncio.to_thread(_page, portal_of(request), request, fault, error), headers)
+
+
+def json_fault(request: Request, fault: Fault) -> JSONResponse:
+    """Give the one JSON error shape of the API."""
+    content = {
+        "error": {"name": fault.name, "message": f"{fault.message} {fault.hint}".strip()},
+        "request": {"method": request.method, "url": request.url.path},
+        "response": {"statusCode": fault.status},
+    }
+    if fault.id:
+        content["error"]["id"] = fault.id
+    return JSONResponse(content, fault.status)
+
+
+def _page(portal: Portal, request: Request, fault: Fault, error: Exception) -> Response:
+    context = {
+        "fault": fault,
+        "headline": HEADLINES.get(fault.status, _("This page could not be built")),
+        "now": portal.runtime.now(),
+        "changed": request.method not in ("GET", "HEAD"),
+        "suggestions": getattr(error, "suggestions", ()),
+        "query": getattr(error, "query", ""),
+        "too_large": isinstance(error, TooLargeError),
+    }
+    try:
+        if wants_fragment(request):
+            return portal.fragment(request, "_fault.html", context, status=fault.status)
+        return portal.page(request, "error.html", context, status=fault.status, counts=False)
+    except Exception:
+        log.exception("The page for an error could not be drawn.")
+        return HTMLResponse(_PLAIN.format(fault.id), INTERNAL)
+
+
+_PLAIN = (
+    "<!doctype html><html lang=en><meta charset=utf-8><title>Server error</title>"
+    "<h1>This page could not be built</h1><p>Error ID: {}</p>"
+)
+
+
+def _with(response: Response, headers: dict[str, str]) -> Response:
+    response.headers.update(headers)
+    return response

@@ -1,0 +1,107 @@
+"""Plugins: their state and why, what they add, what went wrong."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from callboard import CONTRACT
+from callboard.errors import NotFoundError
+from callboard.i18n import Text, Translator
+from callboard.plugins import Contributions, PluginRecord, PluginState
+from callboard_web.portal import Crumb, Portal, portal_of
+
+_: Final = Translator("callboard")
+
+STATE_STATUS: Final = {
+    PluginState.LOADED: "ok",
+    PluginState.DISABLED: "skip",
+    PluginState.FAILED: "bad",
+    PluginState.INCOMPATIBLE: "block",
+}
+STATE_WORDS: Final = {
+    PluginState.LOADED: _.context("plugin", "On"),
+    PluginState.DISABLED: _.context("plugin", "Off"),
+    PluginState.FAILED: _.context("plugin", "Failed"),
+    PluginState.INCOMPATIBLE: _.context("plugin", "Incompatible"),
+}
+ADDS: Final[Mapping[str, Text]] = {
+    "navigation": _("Navigation"),
+    "pages": _("Pages"),
+    "routes": _("API routes"),
+    "home_cards": _("Home cards"),
+    "entity_cards": _("Entity cards"),
+    "entity_tabs": _("Entity tabs"),
+    "entity_badges": _("Badges"),
+    "catalog_columns": _("Catalog columns"),
+    "entity_sources": _("Entity sources"),
+    "entity_processors": _("Entity processors"),
+    "kinds": _("Kinds"),
+    "search_sources": _("Search sources"),
+    "jobs": _("Jobs"),
+    "event_handlers": _("Event handlers"),
+    "webhooks": _("Webhooks"),
+    "permissions": _("Permissions"),
+    "metrics": _("Metrics"),
+    "commands": _("Commands"),
+}
+_RANK: Final = {PluginState.FAILED: 0, PluginState.INCOMPATIBLE: 1}
+
+
+def plugins(request: Request) -> Response:
+    """List every plugin that was found, those that failed first."""
+    portal = portal_of(request)
+    records = list(portal.runtime.plugins.records.values())
+    context = {
+        "records": sorted(records, key=lambda item: (_rank(item), item.name)),
+        "states": {state: sum(item.state is state for item in records) for state in PluginState},
+        "adds": {item.name: _adds(portal, item.name) for item in records},
+        "errors": list(reversed(portal.runtime.plugins.errors))[:20],
+        "contract": CONTRACT,
+        "state_status": STATE_STATUS,
+        "state_words": STATE_WORDS,
+    }
+    return portal.page(request, "plugins.html", context)
+
+
+def plugin(request: Request) -> Response:
+    """Show one plugin."""
+    portal = portal_of(request)
+    name = request.path_params["name"]
+    record = portal.runtime.plugins.records.get(name)
+    if record is None:
+        raise NotFoundError(f"There is no plugin named {name}.", hint="It may be uninstalled.")
+    errors = [item for item in portal.runtime.plugins.errors if item.plugin == name]
+    guard = portal.runtime.plugins.guard
+    context = {
+        "record": record,
+        "adds": _adds(portal, name),
+        "errors": list(reversed(errors)),
+        "calls": guard.calls[name],
+        "call_seconds": guard.seconds[name] / guard.calls[name] if guard.calls[name] else None,
+        "contract": CONTRACT,
+        "state_status": STATE_STATUS,
+        "state_words": STATE_WORDS,
+        "crumbs": (Crumb(_("Plugins"), "/plugins"), Crumb(record.name)),
+    }
+    return portal.page(request, "plugin.html", context)
+
+
+def _rank(record: PluginRecord) -> int:
+    return _RANK.get(record.state, 2 if record.errors else 4 if record.builtin else 3)
+
+
+def _adds(portal: Portal, name: str) -> list[tuple[Text, int]]:
+    contributions = portal.runtime.plugins.contributions
+    found = []
+    for item in fields(Contributions):
+        number = sum(value.plugin == name for value in getattr(contributions, item.name))
+        if number:
+            found.append((ADDS[item.name], number))
+    return found
+
+
+ROUTES = [Route("/plugins", plugins), Route("/plugins/{name}", plugin)]
