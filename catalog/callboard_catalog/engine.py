@@ -16,7 +16,7 @@ from callboard.host import Host
 from callboard.plugins import Contributions
 from callboard_catalog import models
 from callboard_catalog.descriptors import BUILT_IN_KINDS, KindRegistry, Limits
-from callboard_catalog.indexing import index_search_source
+from callboard_catalog.indexing import forget_search_sources, index_search_source
 from callboard_catalog.ingest import Refresh, RefreshResult
 from callboard_catalog.registration import forget_sources, register_sources
 from callboard_catalog.settings import CatalogSettings
@@ -131,7 +131,9 @@ class CatalogEngine:
     def index_search(self) -> Sequence[str]:
         """Read the search sources of plugins whose time has come; give the names of those read."""
         done = []
-        for contributed in self.contributions.search_sources:
+        sources = self.contributions.search_sources
+        forget_search_sources(self.database, {contributed.key for contributed in sources})
+        for contributed in sources:
             now = self.now()
             last = self._indexed.get(contributed.key)
             if last is not None and now - last < contributed.value.every:

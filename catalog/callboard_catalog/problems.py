@@ -70,13 +70,14 @@ def problems(connection: Connection, request: ProblemRequest) -> list[Problem]:
     if request.kind:
         statement = statement.where(everything.c.kind == request.kind)
     if request.ref:
-        statement = statement.where(everything.c.ref == str(request.ref))
+        statement = statement.where(everything.c.ref == _plain(request.ref))
     if request.source:
-        statement = statement.where(everything.c.source == request.source)
+        statement = statement.where(everything.c.source == request.source.replace("\0", ""))
     if request.owner:
-        statement = statement.where(everything.c.owner == str(request.owner))
+        statement = statement.where(everything.c.owner == _plain(request.owner))
     order = case({kind: index for index, kind in enumerate(KINDS)}, value=everything.c.kind)
-    columns = (everything.c.source, everything.c.path, everything.c.line, everything.c.id)
+    names = ("source", "path", "line", "id", "code", "other")
+    columns = [everything.c[name] for name in names]
     statement = statement.order_by(order, *columns)
     rows = connection.execute(statement.limit(request.limit).offset(request.offset))
     return [_problem(row) for row in rows]
@@ -92,7 +93,7 @@ def problem_counts(connection: Connection) -> dict[ProblemKind, int]:
 
 def _problem(row: Any) -> Problem:
     return Problem(
-        id=f"{row.kind}-{row.id}",
+        id=_id(row),
         kind=row.kind,
         ref=EntityRef.parse(row.ref) if row.ref else None,
         title=row.title or row.ref or row.path,
@@ -106,6 +107,17 @@ def _problem(row: Any) -> Problem:
         owner=EntityRef.parse(row.owner) if row.owner else None,
         other=row.other or "",
     )
+
+
+def _plain(ref: EntityRef) -> str:
+    # PostgreSQL takes no zero characters; nothing has a name with one.
+    return str(ref).replace("\0", "\ufffd")
+
+
+def _id(row: Any) -> str:
+    # An entity may have several dangling relations.
+    more = f"-{row.code}-{row.other}" if row.kind == "dangling" else ""
+    return f"{row.kind}-{row.id}{more}"
 
 
 def _parts(request: ProblemRequest) -> Iterator[Select[Any]]:
@@ -158,7 +170,17 @@ def _conflicts() -> Select[Any]:
         models.source_file.c.path,
         claim.c.line,
         literal("conflict"),
-        literal("Another source holds this name already."),
+        case(
+            (
+                entity.c.file_id == claim.c.file_id,
+                "Another document of this file holds this name already.",
+            ),
+            (
+                entity.c.source_id == claim.c.source_id,
+                "Another file of this source holds this name already.",
+            ),
+            else_="Another source holds this name already.",
+        ),
         claim.c.since,
         literal(1),
         entity.c.owner,
@@ -182,7 +204,7 @@ def _dangling(*, forward: bool, request: ProblemRequest) -> Select[Any]:
         not_(exists().where(target.c.ref == other)),
     ]
     if request.ref:
-        conditions.append(entity.c.ref == str(request.ref))
+        conditions.append(entity.c.ref == _plain(request.ref))
     return (
         select(
             literal("dangling"),

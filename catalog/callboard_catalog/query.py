@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -119,11 +119,14 @@ class Cursor:
         try:
             padded = encoded + "=" * (-len(encoded) % 4)
             value, row, back, first, sort = orjson.loads(base64.urlsafe_b64decode(padded))
-            if sort.removeprefix("-") == "updated":
-                value = datetime.fromisoformat(value)
-            elif not isinstance(value, str):
+            if not isinstance(value, str) or "\0" in value:
                 raise TypeError(value)
-            return cls(value, int(row), bool(back), max(1, int(first)), str(sort))
+            if sort.removeprefix("-") == "updated":
+                # In UTC, as it was written: a zone could lead out of the calendar.
+                value = datetime.fromisoformat(value.removesuffix("+00:00")).replace(tzinfo=UTC)
+            if type(row) is not int or type(first) is not int or not 0 <= row < 2**63:
+                raise TypeError(row)
+            return cls(value, row, bool(back), min(max(1, first), 2**31), str(sort))
         except (ValueError, TypeError, AttributeError, binascii.Error) as error:
             raise InputError(
                 "The cursor cannot be read.", hint="Start again from the first page."
@@ -142,6 +145,13 @@ def conditions(
         "system": (TABLE.c.system, request.systems),
         "domain": (TABLE.c.domain, request.domains),
     }
+    given = (
+        *request.tags,
+        *request.sources,
+        *(v for _, values in columns.values() for v in values),
+    )
+    if any("\0" in value for value in given):
+        raise InputError("A filter holds a zero character, which no entity can have.")
     found: list[ColumnElement[bool]] = [
         column == values[0] if len(values) == 1 else column.in_(values)
         for name, (column, values) in columns.items()

@@ -56,7 +56,7 @@ def entities_of(connection: Connection, rows: Iterable[Any]) -> list[Entity]:
 
 def related_to(connection: Connection, ref: EntityRef, limit: int) -> list[Related]:
     """Give the other ends of an entity's relations with their titles, at most `limit`."""
-    entity, relation, key = models.entity, models.relation, str(ref)
+    entity, relation, key = models.entity, models.relation, str(ref).replace("\0", "\ufffd")
     forward = select(relation.c.type, relation.c.target_ref.label("ref")).where(
         relation.c.source_ref == key
     )

@@ -12,6 +12,7 @@ from callboard.identity import SYSTEM
 from callboard_catalog import models
 from callboard_catalog.ingest.write import Changes, Writer
 from callboard_catalog.sources import Source
+from callboard_catalog.store.bulk import grow_generation
 
 NEW: dict[str, Any] = {"active": True, "fingerprint": "", "head": "", "error": "", "hint": ""}
 
@@ -52,10 +53,13 @@ def _apply(
     for name, values in changed.items():
         connection.execute(update(table).where(table.c.name == name).values(**values))
     for name in gone:
-        connection.execute(update(table).where(table.c.name == name).values(active=False))
+        # Without its head it is read again, should it come back before it was emptied.
+        values = {"active": False, "head": ""}
+        connection.execute(update(table).where(table.c.name == name).values(**values))
         record(connection, "catalog.source.remove", name, actor=SYSTEM, at=at)
     for row in added:
         record(connection, "catalog.source.add", row["name"], actor=SYSTEM, at=at)
+    grow_generation(connection)
 
 
 def _values(source: Source) -> dict[str, Any]:
@@ -85,4 +89,5 @@ def forget_sources(database: Database, *, now: Callable[[], datetime]) -> Change
         total.add(writer.remove(paths))
         with database.write() as connection:
             connection.execute(delete(table).where(table.c.id == row.id, ~table.c.active))
+            grow_generation(connection)
     return total

@@ -107,7 +107,7 @@ class CatalogService:
         return self.get_many([ref]).get(ref)
 
     def get_many(self, refs: Iterable[EntityRef]) -> Mapping[EntityRef, Entity]:
-        wanted = {str(ref) for ref in refs}
+        wanted = {_text(ref) for ref in refs}
         found: dict[EntityRef, Entity] = {}
         with self._read() as connection:
             for chunk in chunks(wanted):
@@ -127,7 +127,7 @@ class CatalogService:
         if kind:
             statement = statement.where(ENTITY.c.kind == kind.lower())
         if after:
-            statement = statement.where(ENTITY.c.ref > str(after))
+            statement = statement.where(ENTITY.c.ref > _text(after))
         if annotation:
             table, key = models.entity_field, models.field_key
             named = select(key.c.id).where(
@@ -209,7 +209,7 @@ class CatalogService:
             ENTITY.c.updated_at,
         ).select_from(joined)
         with self._read() as connection:
-            row = connection.execute(statement.where(ENTITY.c.ref == str(ref))).one_or_none()
+            row = connection.execute(statement.where(ENTITY.c.ref == _text(ref))).one_or_none()
         return Provenance(*row) if row else None
 
     # Sources and problems
@@ -254,16 +254,26 @@ class CatalogService:
         return self._cache.get(_generation(connection), key, make)
 
 
+def _text(ref: EntityRef) -> str:
+    # PostgreSQL takes no zero characters; nothing has a name with one.
+    return str(ref).replace("\0", "\ufffd")
+
+
 def _generation(connection: Connection) -> int:
     return connection.scalar(select(models.state.c.generation)) or 0
 
 
 def _source_counts(connection: Connection) -> dict[tuple[str, int], int]:
     counts = {}
-    for table in (models.entity, models.source_file, models.rejected):
+    rejected = models.rejected.c
+    documents = (
+        select(rejected.source_id, rejected.file_id, rejected.position)
+        .where(rejected.severity == "error")
+        .distinct()
+        .subquery("rejected")
+    )
+    for table in (models.entity, models.source_file, documents):
         statement = select(table.c.source_id, func.count()).group_by(table.c.source_id)
-        if table is models.rejected:
-            statement = statement.where(table.c.severity == "error")
         for source_id, number in connection.execute(statement):
             counts[(table.name, source_id)] = number
     return counts

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from pydantic import BaseModel
 
 from callboard.database import Database
 from callboard.entities import Entity, EntityRef
@@ -17,7 +18,7 @@ from callboard_catalog.ingest import RefreshResult
 from callboard_catalog.service import CatalogService
 from callboard_catalog.settings import CatalogSettings
 
-SECTIONS = {**CORE_SECTIONS, "catalog": CatalogSettings}
+SECTIONS: Mapping[str, type[BaseModel]] = {**CORE_SECTIONS, "catalog": CatalogSettings}
 
 
 def _utc_now() -> datetime:

@@ -1,12 +1,15 @@
 """One descriptor file: its good documents, its faults, and what else it points to."""
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
+
 from callboard.contributions import EntityProcessor, ProcessorContext
-from callboard.entities import EntityRef
+from callboard.entities import DEFAULT_NAMESPACE, EntityRef
 from callboard.errors import InputError
 from callboard.plugins import Contributed
 from callboard_catalog.descriptors import (
@@ -27,6 +30,7 @@ from callboard_catalog.ingest.candidate import Candidate
 
 log = logging.getLogger(__name__)
 MAXIMUM_FAULTS: Final = 50
+_ZERO: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,9 @@ class Rejection:
 
 @dataclass(slots=True)
 class ParsedFile:
-    """What a file holds. `locations` are its Location documents with their positions, `targets`
-    names what they point to at present, `reads` maps what its placeholders took in to blobs.
+    """What a file holds. `locations` are its Location documents: position, line, spec and
+    reference; `targets` names what they point to at present, `reads` maps what its placeholders
+    took in to blobs.
 
     `unreadable` says that some document could not even be told apart, so entities this file gave
     before are kept although it does not show them now.
@@ -55,7 +60,7 @@ class ParsedFile:
     blob: str
     candidates: list[Candidate] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
-    locations: list[tuple[int, int, dict[str, Any]]] = field(default_factory=list)
+    locations: list[tuple[int, int, dict[str, Any], str]] = field(default_factory=list)
     targets: str = ""
     reads: dict[str, str] = field(default_factory=dict)
     unreadable: bool = False
@@ -64,6 +69,13 @@ class ParsedFile:
     def remote(self) -> bool:
         """Whether this is, or takes in, a URL."""
         return is_url(self.path) or any(map(is_url, self.reads))
+
+    def keeps(self, ref: str) -> bool:
+        """Whether what this file gave before under this reference stays, a fault being why it is
+        not shown now."""
+        return self.unreadable or any(
+            item.ref == ref and item.severity == "error" for item in self.rejections
+        )
 
 
 class Parser:
@@ -97,16 +109,23 @@ class Parser:
         parsed = ParsedFile(path, blob)
         lines = Lines(data, limits=self.limits)
         origin = self.origin_of(path)
+        # A zero byte, which PostgreSQL has no place for, is written with a backslash in YAML.
+        escaped = b"\\" in data or bool(self.processors)
         for document in read_documents(data, limits=self.limits):
             if document.fault:
                 parsed.unreadable = True
                 self._reject(parsed, lines, document, [document.fault], "error")
             elif not document.empty:
-                self._document(parsed, lines, document, origin)
+                self._document(parsed, lines, document, origin, escaped)
         return parsed
 
     def _document(
-        self, parsed: ParsedFile, lines: Lines, document: Document, origin: Origin
+        self,
+        parsed: ParsedFile,
+        lines: Lines,
+        document: Document,
+        origin: Origin,
+        escaped: bool,
     ) -> None:
         value = document.value
         faults: list[Fault] = []
@@ -116,11 +135,14 @@ class Parser:
             faults.extend(resolved.faults)
             for target in resolved.targets:
                 parsed.reads[target] = self.blob_of(target)
+            escaped = escaped or bool(resolved.targets)
         faults.extend(validate(value, self.registry))
         if not faults and self.processors:
             value, warnings = self._process(value, parsed.path)
             self._reject(parsed, lines, document, warnings, "warning", _ref_of(value))
             faults.extend(validate(value, self.registry))
+        if not faults and escaped and _ZERO.search(orjson.dumps(value)):
+            faults.append(Fault("bad-character", (), "the document holds a zero character"))
         if faults:
             ref = _ref_of(value)
             parsed.unreadable = parsed.unreadable or not ref
@@ -158,21 +180,23 @@ class Parser:
             )
         )
         if finished.ref.kind == "location":
-            parsed.locations.append((document.index, document.line, value["spec"]))
+            parsed.locations.append((document.index, document.line, value["spec"], ref))
 
     def _process(self, value: dict[str, Any], path: str) -> tuple[dict[str, Any], list[Fault]]:
         warnings = []
         for contributed in self.processors:
             try:
                 context = self.context_for(contributed.plugin, path) if self.context_for else None
-                changed = contributed.value.process(value, context)  # type: ignore[arg-type]
+                # A copy each way: a processor that fails midway has changed nothing, and what is no
+                # JSON is its failure, not that of the file.
+                given = orjson.loads(orjson.dumps(value))
+                changed = contributed.value.process(given, context)  # type: ignore[arg-type]
+                if changed is not None:
+                    value = orjson.loads(orjson.dumps(dict(changed), default=_plain))
             except Exception as error:
                 log.exception("Processor %s failed on %s.", contributed.key, path)
                 message = f"processor {contributed.key} failed: {type(error).__name__}: {error}"
                 warnings.append(Fault("processor-failed", (), message[:500]))
-                continue
-            if isinstance(changed, Mapping):
-                value = dict(changed)
         return value, warnings
 
     def _reject(
@@ -187,11 +211,18 @@ class Parser:
     ) -> None:
         for fault in faults[:MAXIMUM_FAULTS]:
             line = fault.line or lines.line(document.index, fault.path) or document.line
-            parsed.rejections.append(
-                Rejection(
-                    document.index, line, severity, fault.code, fault.message[:2000], ref, owner
-                )
+            message, named, owned = (
+                text.replace("\0", "\ufffd") for text in (fault.message[:2000], ref, owner)
             )
+            parsed.rejections.append(
+                Rejection(document.index, line, severity, fault.code, message, named, owned)
+            )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 def _ref_of(value: Any) -> str:
@@ -214,9 +245,14 @@ def _ref_of(value: Any) -> str:
 def _owner_of(value: Any) -> str:
     spec = value.get("spec") if isinstance(value, dict) else None
     owner = spec.get("owner") if isinstance(spec, dict) else None
+    metadata = value.get("metadata") if isinstance(value, dict) else None
+    namespace = metadata.get("namespace") if isinstance(metadata, dict) else None
     if not isinstance(owner, str):
         return ""
     try:
-        return str(EntityRef.parse(owner, default_kind="group"))
+        inherited = namespace if isinstance(namespace, str) and namespace else DEFAULT_NAMESPACE
+        ref = EntityRef.parse(owner.strip(), default_kind="group", default_namespace=inherited)
+        # A namespace with faults of its own must not make a reference that nobody can read.
+        return str(EntityRef.parse(str(ref)))
     except InputError:
         return ""

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,15 +21,15 @@ from callboard_catalog.ingest.parse import ParsedFile, Parser
 from callboard_catalog.ingest.walk import KnownFile, Walk
 from callboard_catalog.ingest.write import Changes, Writer
 from callboard_catalog.sources import Snapshot, Source
-from callboard_catalog.store.bulk import update_statistics
+from callboard_catalog.store.bulk import grow_generation, update_statistics
 
 log = logging.getLogger(__name__)
 
 FORMAT: Final = "1"
 """Changed when the same files would give other rows, so that all of them are read again."""
 
-ENTITIES_AT_ONCE: Final = 2_000
-FILES_AT_ONCE: Final = 2_000
+ENTITIES_AT_ONCE: Final = 1_000
+FILES_AT_ONCE: Final = 1_000
 STATISTICS_AFTER: Final = 1_000
 """New entities after which, and at each doubling of which, the planner's statistics are renewed."""
 
@@ -98,10 +97,13 @@ class Refresh:
             # A plugin's source may raise anything; the last good state is kept all the same.
             if source.type != "plugin":
                 raise
-            number = f"e-{secrets.token_hex(4)}"
+            # The number is that of the failure, not of the time: one that goes on is told once.
+            said = f"The plugin failed: {type(error).__name__}: {error}"[:950].replace("\0", "")
+            digest = hashlib.sha256(f"{source.name}\0{said}".encode(errors="replace"))
+            number = f"e-{digest.hexdigest()[:8]}"
             log.exception("Source %s failed (%s).", source.name, number)
-            message = f"The plugin failed: {type(error).__name__}: {error} ({number})"
-            self._failed(row, message[:1000], "Look at the log for the error id.", result)
+            message = f"{said} ({number})"
+            self._failed(row, message, "Look at the log for the error id.", result)
         return result
 
     def is_stale(self, source: Source, row: Row[Any]) -> bool:
@@ -247,8 +249,7 @@ class Refresh:
         with self.database.write() as connection:
             table = models.source
             connection.execute(update(table).where(table.c.id == row.id).values(**values))
-            state = models.state
-            connection.execute(update(state).values(generation=state.c.generation + 1))
+            grow_generation(connection)
             publish(connection, event, row.name, data, at=self.now())
 
 

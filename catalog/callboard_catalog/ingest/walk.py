@@ -9,14 +9,16 @@ from typing import Any, Final
 from urllib.parse import urljoin
 
 from callboard.errors import CallboardError, InputError, NotFoundError
-from callboard_catalog.descriptors import location_targets, resolve_path
+from callboard_catalog.descriptors import Fault, location_targets, resolve_path
 from callboard_catalog.descriptors.locations import is_url
 from callboard_catalog.ingest.parse import ParsedFile, Parser, Rejection
 from callboard_catalog.sources import Snapshot
 
-FILES_AT_ONCE: Final = 500
+FILES_AT_ONCE: Final = 200
 PREFETCHED_BYTES: Final = 64 * 1024 * 1024
 MAXIMUM_REMOTE: Final = 1_000
+LONGEST_PATH: Final = 2_000
+"""In bytes. Paths have an index in the tables; on PostgreSQL it takes about 2,700."""
 _PLACEHOLDER: Final = re.compile(
     rb"\$(?:text|json|yaml|openapi|asyncapi)[\"']?:\s*[\"']?([^\s\"'}]+)"
 )
@@ -61,7 +63,7 @@ class Walk:
 
     def changed(self, parser: Parser) -> Iterator[ParsedFile]:
         """Yield the files that are new or changed, following Locations, each file once."""
-        pending = list(dict.fromkeys(self.snapshot.roots))
+        pending = [path for path in self.snapshot.roots if not _is_long(path)]
         while pending:
             self.visited.update(pending)
             found: list[str] = []
@@ -73,6 +75,7 @@ class Walk:
                 elif known.targets:
                     found.extend(self._targets(path, known.targets["specs"])[0])
             for parsed in self._parse(parser, stale):
+                self._keep_locations(parsed)
                 found.extend(self._add_targets(parsed))
                 yield parsed
             pending = [path for path in dict.fromkeys(found) if path not in self.visited]
@@ -122,13 +125,16 @@ class Walk:
                 if file is None and is_url(path):
                     yield self._parse_remote(parser, path)
                 elif file is not None and file.fault:
-                    yield _unreadable(path, file.blob, "too-large", file.fault)
+                    yield _unreadable(path, file.blob, file.code, file.fault)
                 elif file is not None:
                     local.append(path)
             contents = list(self.snapshot.read(local))
             self._prefetch(contents)
             for path, data in contents:
                 yield parser.parse(path, self.snapshot.files[path].blob, data)
+            for path in sorted(set(local) - {path for path, _ in contents}):
+                message = "The file cannot be read; check its size and permissions."
+                yield _unreadable(path, "", "file-unreadable", message)
 
     def _parse_remote(self, parser: Parser, url: str) -> ParsedFile:
         remote = self._ask(url)
@@ -179,6 +185,14 @@ class Walk:
 
     # Locations
 
+    def _keep_locations(self, parsed: ParsedFile) -> None:
+        """Let a Location that turned bad lead where it did: what it names must not leave."""
+        known = self.known.get(parsed.path)
+        shown = {ref for *_, ref in parsed.locations}
+        for position, line, spec, ref in (known.targets or {"specs": ()})["specs"] if known else ():
+            if ref not in shown and parsed.keeps(ref):
+                parsed.locations.append((position, line, spec, ref))
+
     def _add_targets(self, parsed: ParsedFile) -> list[str]:
         if not parsed.locations:
             return []
@@ -188,22 +202,32 @@ class Walk:
         return paths
 
     def _targets(
-        self, base: str, specs: Iterable[tuple[int, int, Mapping[str, Any]]]
+        self, base: str, specs: Iterable[tuple[int, int, Mapping[str, Any], str]]
     ) -> tuple[list[str], list[Rejection]]:
         paths: dict[str, None] = {}
         rejections = []
-        for position, line, spec in specs:
+        for position, line, spec, ref in specs:
             if is_url(base):
-                paths.update(dict.fromkeys(_remote_targets(base, spec)))
-                continue
-            targets = location_targets({"spec": spec}, base, self.snapshot.files)
-            paths.update(dict.fromkeys((*targets.paths, *targets.urls)))
-            if not targets.optional:
-                rejections += [
-                    Rejection(position, line, "warning", fault.code, fault.message)
-                    for fault in targets.faults
-                ]
+                found, faults = _remote_targets(base, spec), []
+            else:
+                targets = location_targets({"spec": spec}, base, self.snapshot.files)
+                found = [*targets.paths, *targets.urls]
+                faults = [] if targets.optional else targets.faults
+            for path in found:
+                if _is_long(path):
+                    message = f"the target {path[:80]}… is longer than {LONGEST_PATH} bytes"
+                    faults.append(Fault("bad-target", (), message))
+                else:
+                    paths[path] = None
+            rejections += [
+                Rejection(position, line, "warning", fault.code, fault.message, ref)
+                for fault in faults
+            ]
         return list(paths), rejections
+
+
+def _is_long(path: str) -> bool:
+    return len(path) * 4 > LONGEST_PATH and len(path.encode()) > LONGEST_PATH
 
 
 def _remote_targets(base: str, spec: Mapping[str, Any]) -> list[str]:

@@ -19,6 +19,7 @@ from callboard_catalog.ingest.parse import ParsedFile, Rejection
 from callboard_catalog.store.bulk import (
     chunks,
     delete_where,
+    grow_generation,
     insert_rows,
     lock_catalog,
     next_ids,
@@ -257,7 +258,7 @@ class _Batch:
             if present.ref in declared[present.file_id] or present.ref in self.taken:
                 continue
             file = by_id[present.file_id]
-            if not file.unreadable and all(item.ref != present.ref for item in file.rejections):
+            if not file.keeps(present.ref):
                 leaving.append(present)
         self._promote_or_delete(leaving, set(file_ids.values()))
 
@@ -269,9 +270,10 @@ class _Batch:
         waiting: dict[str, Any] = {}
         refs = [present.ref for present in leaving]
         for row in rows_where(self.connection, columns, claim.c.ref, refs):
-            if row.file_id not in batch and (
-                row.ref not in waiting or row.id < waiting[row.ref].id
-            ):
+            if row.file_id in batch:
+                continue
+            first = waiting.get(row.ref)
+            if first is None or (row.since, row.id) < (first.since, first.id):
                 waiting[row.ref] = row
         for present in leaving:
             successor = waiting.get(present.ref)
@@ -316,9 +318,9 @@ class _Batch:
     def _write_rejections(self, file_ids: dict[str, int]) -> None:
         table = models.rejected
         ids = list(file_ids.values())
-        columns = (table.c.file_id, table.c.position, table.c.code, table.c.since)
+        columns = (table.c.file_id, table.c.position, table.c.ref, table.c.code, table.c.since)
         since = {
-            (row[0], row[1], row[2]): row[3]
+            (row[0], row[2] or row[1], row[3]): row[4]
             for row in rows_where(self.connection, columns, table.c.file_id, ids)
         }
         if since:
@@ -342,16 +344,14 @@ class _Batch:
                 item.message,
                 item.ref,
                 item.owner,
-                since.get((file_id, item.position, item.code), self.now),
+                since.get(_identity(file_id, item), self.now),
             )
             for number, (file_id, item) in zip(numbers, wanted, strict=True)
         ]
         insert_rows(self.connection, table, REJECTED_COLUMNS, rows)
         self.changes.rejected = sum(item.severity == "error" for _, item in wanted)
         self.new_faults = [
-            (file_id, item)
-            for file_id, item in wanted
-            if (file_id, item.position, item.code) not in since
+            (file_id, item) for file_id, item in wanted if _identity(file_id, item) not in since
         ]
 
     # Telling
@@ -382,14 +382,17 @@ class _Batch:
                 after=None,
                 at=self.now,
             )
-        if events:
-            table = models.state
-            self.connection.execute(update(table).values(generation=table.c.generation + 1))
+        grow_generation(self.connection)
 
 
 def _file_values(file: ParsedFile) -> tuple[Any, ...]:
     targets = {"specs": file.locations, "digest": file.targets} if file.locations else None
     return (file.path, file.blob, file.remote, targets, file.reads or None)
+
+
+def _identity(file_id: int, item: Rejection) -> tuple[int, str | int, str]:
+    """Tell faults apart: those of a document that has a name move with it within its file."""
+    return (file_id, item.ref or item.position, item.code)
 
 
 def _plain(pair: RelationPair) -> list[str]:

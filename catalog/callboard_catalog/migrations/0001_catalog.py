@@ -197,7 +197,7 @@ def upgrade() -> None:
         for name in ("entity_text", "search_document_text"):
             op.execute(
                 f"CREATE VIRTUAL TABLE {name} USING fts5("
-                "title, facts, body, tokenize='unicode61', detail=column)"
+                "title, facts, body, tokenize='ascii', detail=column)"
             )
         return
     for name in ("entity_text", "search_document_text"):

@@ -21,7 +21,11 @@ class TextRow:
 
 @dataclass(frozen=True, slots=True)
 class TextIndex:
-    """One index; its rows have the ids of the rows they stand for in another table."""
+    """One index; its rows have the ids of the rows they stand for in another table.
+
+    The tokenizer `ascii` of SQLite divides at spaces only, as words here have no punctuation: what
+    is one word for `words_of` is one for both databases.
+    """
 
     name: str
 
@@ -30,7 +34,7 @@ class TextIndex:
         if dialect == "sqlite":
             yield (
                 f"CREATE VIRTUAL TABLE {self.name} USING fts5("
-                "title, facts, body, tokenize='unicode61', detail=column)"
+                "title, facts, body, tokenize='ascii', detail=column)"
             )
             return
         yield f"CREATE TABLE {self.name} (rowid BIGINT PRIMARY KEY, words TSVECTOR NOT NULL)"

@@ -40,9 +40,9 @@ def search(
     words = Words.of_query(query)
     if not words:
         return []
-    hits = _entities(connection, words, kinds, max(limit, _CANDIDATES))
-    hits += _documents(connection, words, kinds, limit)
-    asked = query.strip().lower()
+    asked = query.strip().lower().replace("\0", "")[:200]
+    hits = _entities(connection, words, kinds, max(limit, _CANDIDATES), asked)
+    hits += _documents(connection, words, kinds, limit, asked)
     ranked = sorted(hits, key=lambda hit: _order(hit, asked))
     return ranked[:limit]
 
@@ -54,7 +54,7 @@ def _order(hit: SearchHit, asked: str) -> tuple[int, float, int, str]:
 
 
 def _entities(
-    connection: Connection, words: Words, kinds: Sequence[str], limit: int
+    connection: Connection, words: Words, kinds: Sequence[str], limit: int, asked: str
 ) -> list[SearchHit]:
     narrowed = "AND entity.kind IN :kinds" if kinds else ""
     rows = _ask(
@@ -63,9 +63,11 @@ def _entities(
         words,
         f"""SELECT ref, kind, entity.title, type, owner, {{rank}} AS rank
             FROM entity_text JOIN entity ON entity.id = entity_text.rowid
-            WHERE {{condition}} {narrowed} ORDER BY rank LIMIT :limit""",
+            WHERE {{condition}} {narrowed}
+            ORDER BY {_nearness("entity.name", "entity.title")}, rank LIMIT :limit""",
         kinds,
         limit,
+        asked,
     )
     found = []
     for row in rows:
@@ -86,7 +88,7 @@ def _entities(
 
 
 def _documents(
-    connection: Connection, words: Words, kinds: Sequence[str], limit: int
+    connection: Connection, words: Words, kinds: Sequence[str], limit: int, asked: str
 ) -> list[SearchHit]:
     narrowed = "AND search_document.source IN :kinds" if kinds else ""
     rows = _ask(
@@ -96,9 +98,11 @@ def _documents(
         f"""SELECT search_document.title, path, source, ref, {{rank}} AS rank
             FROM search_document_text
             JOIN search_document ON search_document.id = search_document_text.rowid
-            WHERE {{condition}} {narrowed} ORDER BY rank LIMIT :limit""",
+            WHERE {{condition}} {narrowed}
+            ORDER BY {_nearness("search_document.title")}, rank LIMIT :limit""",
         kinds,
         limit,
+        asked,
     )
     return [
         SearchHit(
@@ -114,6 +118,18 @@ def _documents(
     ]
 
 
+def _nearness(*columns: str) -> str:
+    """Give the SQL value that puts names that are the query first, then those that begin with it.
+
+    It stands before the rank, or a name among many alike would fall to the limit.
+    """
+    same = " OR ".join(f"lower({column}) = :asked" for column in columns)
+    begins = " OR ".join(
+        f"substr(lower({column}), 1, length(:asked)) = :asked" for column in columns
+    )
+    return f"CASE WHEN {same} THEN 0 WHEN {begins} THEN 1 ELSE 2 END"
+
+
 def _ask(
     connection: Connection,
     index: TextIndex,
@@ -121,10 +137,11 @@ def _ask(
     statement: str,
     kinds: Sequence[str],
     limit: int,
+    asked: str,
 ) -> Sequence[RowMapping]:
     dialect = connection.dialect.name
     query = text(statement.format(rank=index.rank(dialect), condition=index.condition(dialect)))
-    values: dict[str, Any] = {"words": index.query(dialect, words), "limit": limit}
+    values: dict[str, Any] = {"words": index.query(dialect, words), "limit": limit, "asked": asked}
     if kinds:
         query = query.bindparams(bindparam("kinds", expanding=True))
         values["kinds"] = list(kinds)

@@ -14,6 +14,7 @@ from typing import Final
 _CJK: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _RUN: Final = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
 _ASCII_RUN: Final = re.compile(r"[a-z0-9]{1,64}")
+_ACCENTS: Final = re.compile("[\u0300-\u036f]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LONGEST: Final = 64
 _MOST: Final = 400
@@ -33,9 +34,10 @@ def words_of(text: str, most: int = _MOST) -> list[str]:
 
 
 def _folded(text: str) -> str:
+    """Write full-width and other variants of a character as one, and leave accents out."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFKC", text)
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text)))
 
 
 def _parts(run: str) -> Iterator[str]:

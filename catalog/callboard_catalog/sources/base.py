@@ -10,12 +10,15 @@ from callboard.i18n import Text
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file of a source. `blob` changes when its content does; `fault` says why it is not read."""
+    """A file of a source. `blob` changes when its content does; `fault` says why it is not read,
+    `code` what is shown as its kind.
+    """
 
     path: str
     blob: str
     size: int
     fault: str = ""
+    code: str = "too-large"
 
 
 class Snapshot(Protocol):

@@ -1,7 +1,8 @@
 """A source that a plugin contributes."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import count
 from typing import TYPE_CHECKING
 
 import orjson
@@ -44,13 +45,22 @@ class ContributedSnapshot:
         self, reader: ContributedReader, version: str, documents: list[SourceDocument]
     ) -> None:
         self.reader = reader
-        self.contents = {document.path: _bytes(document) for document in documents}
-        self.files = {
-            path: FoundFile(path, hashlib.sha256(content).hexdigest(), len(content))
-            for path, content in self.contents.items()
-        }
+        self.contents: dict[str, bytes] = {}
+        self.files: dict[str, FoundFile] = {}
+        for document in documents:
+            self._add(document)
         self.version = version or _digest(self.files)
         self.roots: Collection[str] = list(self.files)
+
+    def _add(self, document: SourceDocument) -> None:
+        path, fault = _unused(document.path, self.files), ""
+        try:
+            content = _bytes(document)
+        except (TypeError, UnicodeError) as error:
+            content, fault = b"", f"The plugin gave what is no JSON: {error}."
+        digest = hashlib.sha256(content + fault.encode()).hexdigest()
+        self.contents[path] = content
+        self.files[path] = FoundFile(path, digest, len(content), fault, "not-json")
 
     def read(self, paths: Collection[str]) -> Iterator[tuple[str, bytes]]:
         for path in paths:
@@ -68,7 +78,23 @@ def _bytes(document: SourceDocument) -> bytes:
     if isinstance(document.content, str):
         return document.content.encode()
     # JSON is YAML: one reader for both.
-    return orjson.dumps(document.content, option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(document.content, default=_plain, option=orjson.OPT_SORT_KEYS)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
+
+
+def _unused(path: str, known: Collection[str]) -> str:
+    """Give the path, or with a number where it is taken: documents must not hide each other."""
+    numbered = path
+    for number in count(2):
+        if numbered not in known:
+            break
+        numbered = f"{path} ({number})"
+    return numbered
 
 
 def _digest(files: dict[str, FoundFile]) -> str:

@@ -1,6 +1,7 @@
 """A folder of this machine."""
 
 import hashlib
+import logging
 import os
 from collections.abc import Collection, Iterator
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Final
 from callboard.errors import InputError, NotFoundError
 from callboard_catalog.sources.base import FoundFile, WebAddress
 
+log = logging.getLogger(__name__)
 MAXIMUM_FILES: Final = 500_000
 SKIPPED: Final = frozenset({".git", ".hg", ".svn", "node_modules", ".venv", "__pycache__"})
 
@@ -28,8 +30,8 @@ class FolderReader:
         self._last: FolderSnapshot | None = None
 
     def version(self, known: str) -> str:
-        self._last = FolderSnapshot(self)
-        return self._last.version
+        self._last = last = FolderSnapshot(self)
+        return last.version
 
     def snapshot(self, version: str) -> "FolderSnapshot":
         last, self._last = self._last, None
@@ -47,7 +49,7 @@ class FolderSnapshot:
     def version(self) -> str:
         digest = hashlib.sha256()
         for path in sorted(self.files):
-            digest.update(f"{path}\0{self.files[path].blob}\0".encode(errors="surrogateescape"))
+            digest.update(f"{path}\0{self.files[path].blob}\0".encode())
         return digest.hexdigest()
 
     @cached_property
@@ -86,6 +88,9 @@ class FolderSnapshot:
                         pending.append(f"{path}/")
                 elif entry.is_file(follow_symlinks=False):
                     count += 1
+                    if not path.isprintable():
+                        log.debug("%r in %s is left out: its name is no plain text.", path, root)
+                        continue
                     yield self._found(path, entry)
             if count > MAXIMUM_FILES:
                 raise InputError(

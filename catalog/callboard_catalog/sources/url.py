@@ -30,15 +30,19 @@ class UrlReader:
     def __init__(self, http: "HttpClient", url: str) -> None:
         self.http = http
         self.url = url
-        self._content = b""
+        self._last: UrlSnapshot | None = None
 
     def version(self, known: str) -> str:
-        self._content = fetch_text(self.http, self.url)
-        return hashlib.sha256(self._content).hexdigest()
+        self._last = last = self._fetch()
+        return last.version
 
     def snapshot(self, version: str) -> "UrlSnapshot":
-        content, self._content = self._content, b""
-        return UrlSnapshot(self, version, content)
+        last, self._last = self._last, None
+        return last if last and last.version == version else self._fetch()
+
+    def _fetch(self) -> "UrlSnapshot":
+        content = fetch_text(self.http, self.url)
+        return UrlSnapshot(self, hashlib.sha256(content).hexdigest(), content)
 
 
 class UrlSnapshot:

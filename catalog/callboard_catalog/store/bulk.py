@@ -88,6 +88,11 @@ def lock_catalog(connection: Connection) -> None:
         connection.execute(text("SELECT generation FROM catalog_state WHERE id = 1 FOR UPDATE"))
 
 
+def grow_generation(connection: Connection) -> None:
+    """Say that the catalog changed, so that nothing read before is taken for the present."""
+    connection.execute(text("UPDATE catalog_state SET generation = generation + 1"))
+
+
 def rows_where(
     connection: Connection,
     columns: Iterable[ColumnElement[Any]],

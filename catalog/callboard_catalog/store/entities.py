@@ -77,7 +77,8 @@ def _title(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
 
 
 def _word(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    # Bounded, since an index of PostgreSQL takes at most about 2,700 bytes.
+    return value[:LONGEST_VALUE] if isinstance(value, str) else ""
 
 
 class EntityRows:
@@ -229,8 +230,12 @@ def fields_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     metadata = document["metadata"]
     for root, value in (("metadata", _own(metadata)), ("spec", document.get("spec"))):
         for key, found in _flat(root, value, 0):
-            if key not in IN_COLUMNS and len(key) <= LONGEST_KEY and len(found) <= LONGEST_VALUE:
-                yield key.lower(), found.lower()
+            if key in IN_COLUMNS:
+                continue
+            # Measured in lower case, which may be longer.
+            lower_key, lower = key.lower(), found.lower()
+            if len(lower_key) <= LONGEST_KEY and len(lower) <= LONGEST_VALUE:
+                yield lower_key, lower
                 count += 1
                 if count >= MOST_FIELDS:
                     return
