@@ -3,27 +3,41 @@
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from callboard.database.failures import explain
 from callboard.database.signals import TOPICS, CommitSignals
-from callboard.errors import SettingsError
+from callboard.errors import NotReadyError, SettingsError
+from callboard.threads import FairLock
 
-BUSY_SECONDS = 15
+BUSY_SECONDS: Final = 15.0
+QUEUE_SECONDS: Final = 60.0
+POOL_SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 10
 
 
 class Database:
     """Connections for reading and transactions for writing.
 
-    On SQLite writers of this process queue on a lock of their own, which is fair, instead of
-    polling the file's lock; other processes wait for `BUSY_SECONDS` at most.
+    On SQLite writers of this process queue on a lock of their own, in the order they came and for
+    `QUEUE_SECONDS` at most, instead of polling the file's lock; they wait for other processes for
+    `busy_seconds` at most. A database that is locked, full, away or not writable is a
+    `NotReadyError`; faults of statements are what SQLAlchemy raises.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        busy_seconds: float = BUSY_SECONDS,
+        queue_seconds: float = QUEUE_SECONDS,
+    ) -> None:
         try:
             self.url = make_url(url)
         except ArgumentError as error:
@@ -34,9 +48,11 @@ class Database:
         if self.url.drivername == "postgresql":
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.dialect: Literal["sqlite", "postgresql"] = self._dialect()
-        self._write_lock = threading.RLock()
+        self._queue = FairLock()
+        self._queue_seconds = queue_seconds
+        self._thread = threading.local()
         self.committed = CommitSignals()
-        self.engine = self._make_engine(pool_size)
+        self.engine = self._make_engine(pool_size, busy_seconds)
 
     def _dialect(self) -> Literal["sqlite", "postgresql"]:
         try:
@@ -52,10 +68,18 @@ class Database:
             hint="Expected sqlite or postgresql.",
         )
 
-    def _make_engine(self, pool_size: int) -> Engine:
+    def _make_engine(self, pool_size: int, busy_seconds: float) -> Engine:
         if self.dialect == "postgresql":
+            given = (
+                {} if "connect_timeout" in self.url.query else {"connect_timeout": CONNECT_SECONDS}
+            )
             return create_engine(
-                self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True
+                self.url,
+                pool_size=pool_size,
+                max_overflow=pool_size,
+                pool_timeout=POOL_SECONDS,
+                pool_pre_ping=True,
+                connect_args=given,
             )
         if self.url.database in (None, "", ":memory:"):
             raise SettingsError(
@@ -67,7 +91,8 @@ class Database:
             self.url,
             pool_size=pool_size,
             max_overflow=2 * pool_size,
-            connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
+            pool_timeout=POOL_SECONDS,
+            connect_args={"check_same_thread": False, "timeout": busy_seconds},
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -78,10 +103,15 @@ class Database:
         """The file of a SQLite database, or None."""
         return Path(str(self.url.database)) if self.dialect == "sqlite" else None
 
+    @property
+    def place(self) -> str:
+        """The database as people may see it: its file, or its URL without the password."""
+        return str(self.path or self.url.render_as_string(hide_password=True))
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a connection that sees one consistent state; nothing it does is kept."""
-        with self.engine.connect() as connection:
+        """Open a connection that sees one consistent state; a statement that writes is refused."""
+        with self._explained(reading=True), self.engine.connect() as connection:
             if self.dialect == "postgresql":
                 connection = connection.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -89,15 +119,52 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Open one transaction: committed at the end of the block, rolled back by an exception."""
+    def write(self, *, schema: bool = False) -> Iterator[Connection]:
+        """Open one transaction: committed at the end of the block, rolled back by an exception.
+
+        A thread may have one at a time: two would wait for each other, or end differently.
+        `schema` is for upgrades: foreign keys are not enforced while tables are made anew.
+        """
+        if getattr(self._thread, "writes", False):
+            raise RuntimeError(
+                "A transaction is open in this thread already. Use its connection, or begin the "
+                "second one when the first has ended."
+            )
         topics: set[str] = set()
-        lock = nullcontext() if self.dialect == "postgresql" else self._write_lock
-        with lock, self.engine.connect() as connection:
-            connection = connection.execution_options(callboard_write=True, **{TOPICS: topics})
+        options = {"callboard_write": True, "callboard_schema": schema, TOPICS: topics}
+        with self._turn(), self._explained(reading=False), self.engine.connect() as connection:
+            connection = connection.execution_options(**options)
             with connection.begin():
                 yield connection
         self.committed.send(topics)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait for the transactions of this process that came before, on SQLite."""
+        queued = self.dialect == "sqlite"
+        if queued and not self._queue.acquire(self._queue_seconds):
+            raise NotReadyError(
+                f"The database {self.place} is busy: another transaction of this process has "
+                f"been open for more than {self._queue_seconds:g} s.",
+                hint="Try again; the jobs page shows what runs.",
+            )
+        self._thread.writes = True
+        try:
+            yield
+        finally:
+            self._thread.writes = False
+            if queued:
+                self._queue.release()
+
+    @contextmanager
+    def _explained(self, *, reading: bool) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            explained = explain(error, self.place, reading=reading)
+            if explained is None:
+                raise
+            raise explained from error
 
     def ping(self) -> None:
         """Ask the database for a sign of life; raises what the driver raises."""
@@ -115,13 +182,18 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA cache_size=-8192")
+    cursor.execute("PRAGMA cache_size=-4096")
     cursor.execute("PRAGMA temp_store=MEMORY")
     cursor.close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    write = options.get("callboard_write")
+    driver: Any = connection.connection.driver_connection
+    # The last user of this connection may have wanted the other way: both are told each time.
+    driver.execute(f"PRAGMA query_only={'OFF' if write else 'ON'}")
+    driver.execute(f"PRAGMA foreign_keys={'OFF' if options.get('callboard_schema') else 'ON'}")
     # IMMEDIATE takes the write lock first: a transaction that reads and then writes would
     # otherwise fail at once, without waiting, when another writer came between.
-    write = connection.get_execution_options().get("callboard_write")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -7,7 +7,7 @@ disabled leaves its tables and its place behind, unharmed, and finds them when i
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
@@ -17,10 +17,11 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, text
 
 from callboard.database.engine import Database
-from callboard.errors import SettingsError
+from callboard.errors import CallboardError, SettingsError
 
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
-MARKER = "callboard_upgrade"
+MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
+MARKER: Final = "callboard_upgrade"
+UPGRADE_LOCK: Final = 0x63616C6C  # of PostgreSQL's advisory locks: any number, always the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,19 @@ class Branch:
         return f"alembic_version_{self.name}"
 
     def script(self) -> ScriptDirectory:
-        return ScriptDirectory(str(MIGRATIONS), version_locations=[str(self.directory)])
+        """Give the revisions. Raises `SettingsError` where they do not form one line."""
+        script = ScriptDirectory(str(MIGRATIONS), version_locations=[str(self.directory)])
+        try:
+            if not self.directory.is_dir():
+                raise FileNotFoundError("there is no such folder")
+            script.get_current_head()
+        except Exception as error:
+            # A version file may raise anything when it is imported.
+            raise SettingsError(
+                f"The migrations of {self.name} in {self.directory} cannot be used: {error}",
+                hint=_what_to_do(self.name),
+            ) from error
+        return script
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,36 +95,80 @@ def upgrade(database: Database, branches: Sequence[Branch]) -> list[SchemaState]
     """Bring every branch to its newest revision and give the states from before.
 
     Each branch is one transaction, with a marker written before and removed with it: what is
-    killed midway is seen as half done and done again. Raises `SettingsError` for a newer database.
+    killed midway is seen as half done and done again. A branch whose migration fails stays as it
+    was and hinders no other. Raises `SettingsError` for it, or at once for a newer database.
     """
     before = inspect_schema(database, branches)
-    for state in before:
-        if state.state == "newer":
-            raise SettingsError(state.problem())
+    newer = [state.problem() for state in before if state.state == "newer"]
+    if newer:
+        raise SettingsError("\n".join(newer))
+    failed: list[SettingsError] = []
     for branch, state in zip(branches, before, strict=True):
         if state.state != "current":
-            _upgrade_branch(database, branch)
+            try:
+                _upgrade_branch(database, branch)
+            except SettingsError as error:
+                failed.append(error)
+    if failed:
+        raise SettingsError(
+            "\n".join(error.message for error in failed), hint=failed[0].hint
+        ) from failed[0]
     return before
 
 
 def _upgrade_branch(database: Database, branch: Branch) -> None:
-    with database.write() as connection:
-        connection.execute(text(f"CREATE TABLE IF NOT EXISTS {MARKER} (branch VARCHAR(64))"))
-        connection.execute(text(f"DELETE FROM {MARKER} WHERE branch = :b"), {"b": branch.name})
-        connection.execute(text(f"INSERT INTO {MARKER} VALUES (:b)"), {"b": branch.name})
     script = branch.script()
+    with database.write() as connection:
+        _wait_for_others(connection)
+        connection.execute(text(f"CREATE TABLE IF NOT EXISTS {MARKER} (branch VARCHAR(64))"))
+        _set_marker(connection, branch, running=True)
+    try:
+        with database.write(schema=True) as connection:
+            _wait_for_others(connection)
+            _run_migrations(connection, branch, script)
+            _set_marker(connection, branch, running=False)
+    except Exception as error:
+        with database.write() as connection:
+            _set_marker(connection, branch, running=False)
+        if isinstance(error, CallboardError):
+            raise
+        raise SettingsError(
+            f"A migration of the tables of {branch.name} failed and was undone: "
+            f"{type(error).__name__}: {error}",
+            hint=_what_to_do(branch.name),
+        ) from error
 
+
+def _run_migrations(connection: Connection, branch: Branch, script: ScriptDirectory) -> None:
     def steps(revision: Any, _: MigrationContext) -> Any:
         return script._upgrade_revs("heads", revision)
 
-    with database.write() as connection:
-        context = MigrationContext.configure(
-            connection,
-            opts={"version_table": branch.version_table, "fn": steps, "script": script},
-        )
-        with Operations.context(context):
-            context.run_migrations()
-        connection.execute(text(f"DELETE FROM {MARKER} WHERE branch = :b"), {"b": branch.name})
+    context = MigrationContext.configure(
+        connection,
+        opts={"version_table": branch.version_table, "fn": steps, "script": script},
+    )
+    with Operations.context(context):
+        context.run_migrations()
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if broken is not None:
+            raise ValueError(f"rows of {broken[0]} refer to rows of {broken[2]} that are not there")
+
+
+def _wait_for_others(connection: Connection) -> None:
+    """Let upgrades come one after the other. On SQLite every transaction that writes does."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
+
+
+def _set_marker(connection: Connection, branch: Branch, *, running: bool) -> None:
+    connection.execute(text(f"DELETE FROM {MARKER} WHERE branch = :b"), {"b": branch.name})
+    if running:
+        connection.execute(text(f"INSERT INTO {MARKER} VALUES (:b)"), {"b": branch.name})
+
+
+def _what_to_do(branch: str) -> str:
+    return f"Correct or update {branch}, or list it under plugins.disable to start without it."
 
 
 def _running(connection: Connection) -> set[str]:
@@ -122,12 +179,7 @@ def _state(
     connection: Connection, branch: Branch, tables: Iterable[str], running: set[str]
 ) -> SchemaState:
     script = branch.script()
-    try:
-        head = script.get_current_head()
-    except RevisionError as error:
-        raise SettingsError(
-            f"The migrations of {branch.name} in {branch.directory} do not form one line: {error}"
-        ) from error
+    head = script.get_current_head()
     current = None
     if branch.version_table in tables:
         query = text(f"SELECT version_num FROM {branch.version_table}")
@@ -142,13 +194,13 @@ def _compare(
     head: str | None,
     running: set[str],
 ) -> Literal["current", "empty", "behind", "newer", "half"]:
+    if current is not None and not _knows(script, current):
+        return "newer"
     if branch.name in running:
         return "half"
     if current == head:
         return "current"
-    if current is None:
-        return "empty"
-    return "behind" if _knows(script, current) else "newer"
+    return "empty" if current is None else "behind"
 
 
 def _knows(script: ScriptDirectory, revision: str) -> bool:

@@ -7,10 +7,11 @@ from callboard.plugins.contributions import Contributed, Contributions
 from callboard.plugins.guard import Guard, PluginError
 from callboard.plugins.loading import load_plugins, plugin_names_from
 from callboard.plugins.manager import Plugins
-from callboard.plugins.records import ENTRY_POINT_GROUP, PluginRecord, PluginState
+from callboard.plugins.records import ENTRY_POINT_GROUP, PLUGIN_NAME, PluginRecord, PluginState
 
 __all__ = [
     "ENTRY_POINT_GROUP",
+    "PLUGIN_NAME",
     "Contributed",
     "Contributions",
     "Guard",

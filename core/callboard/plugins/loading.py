@@ -7,16 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from importlib.metadata import EntryPoint, version
 from types import ModuleType
-from typing import Final
 
 from callboard.plugins.discovery import find_plugins
 from callboard.plugins.guard import Guard
 from callboard.plugins.manager import Plugins
-from callboard.plugins.records import PluginRecord, PluginState
+from callboard.plugins.records import PLUGIN_NAME, PluginRecord, PluginState
 
 log = logging.getLogger(__name__)
-
-NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 def plugin_names_from(value: str | None) -> frozenset[str] | None:
@@ -70,7 +67,7 @@ def _import(entry: EntryPoint) -> ModuleType:
 def _is_refused(plugins: Plugins, record: PluginRecord, reserved: Collection[str]) -> bool:
     """Refuse a name that is taken or is none; the plugin is listed with its distribution."""
     taken = plugins.records.get(record.name)
-    if not NAME.fullmatch(record.name):
+    if not PLUGIN_NAME.fullmatch(record.name):
         reason = "The entry point's name must be lower-case letters, digits and underscores."
     elif record.name in reserved or (taken is not None and taken.builtin):
         reason = "The portal uses this name itself. The plugin needs another one."

@@ -1,5 +1,6 @@
 """What is known of a plugin, whether it runs or not."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 ENTRY_POINT_GROUP: Final = "callboard.plugins"
+PLUGIN_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 class PluginState(StrEnum):
