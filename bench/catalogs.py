@@ -73,7 +73,7 @@ def configure(
         if kind == "git":
             place = {"url": catalog.directory.as_uri()}
         sources = [{"name": "generated", "type": kind, "paths": PATHS, "schedule": "1h", **place}]
-    settings = {
+    settings: dict[str, Any] = {
         "portal": {"listen": f"127.0.0.1:{port}"},
         "database": {"url": database},
         "jobs": {"queue_file": str(directory / "queue.sqlite3")},
@@ -83,6 +83,9 @@ def configure(
         },
         "catalog": {"sources": sources},
     }
+    if catalog:
+        # The catalog names repositories on hosts that plugins would ask, and nobody must be.
+        settings["plugins"] = {"enable": []}
     path = directory / "callboard.yaml"
     path.write_text(yaml.safe_dump(settings), "utf-8")
     return path
