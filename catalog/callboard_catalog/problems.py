@@ -22,6 +22,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from callboard.entities import EntityRef
 from callboard_catalog import models
+from callboard_catalog.reading import stored_form
 
 ProblemKind = Literal["rejected", "warning", "conflict", "dangling"]
 KINDS: tuple[ProblemKind, ...] = ("rejected", "conflict", "dangling", "warning")
@@ -70,11 +71,11 @@ def problems(connection: Connection, request: ProblemRequest) -> list[Problem]:
     if request.kind:
         statement = statement.where(everything.c.kind == request.kind)
     if request.ref:
-        statement = statement.where(everything.c.ref == _plain(request.ref))
+        statement = statement.where(everything.c.ref == stored_form(request.ref))
     if request.source:
         statement = statement.where(everything.c.source == request.source.replace("\0", ""))
     if request.owner:
-        statement = statement.where(everything.c.owner == _plain(request.owner))
+        statement = statement.where(everything.c.owner == stored_form(request.owner))
     order = case({kind: index for index, kind in enumerate(KINDS)}, value=everything.c.kind)
     names = ("source", "path", "line", "id", "code", "other")
     columns = [everything.c[name] for name in names]
@@ -107,11 +108,6 @@ def _problem(row: Any) -> Problem:
         owner=EntityRef.parse(row.owner) if row.owner else None,
         other=row.other or "",
     )
-
-
-def _plain(ref: EntityRef) -> str:
-    # PostgreSQL takes no zero characters; nothing has a name with one.
-    return str(ref).replace("\0", "\ufffd")
 
 
 def _id(row: Any) -> str:
@@ -204,7 +200,7 @@ def _dangling(*, forward: bool, request: ProblemRequest) -> Select[Any]:
         not_(exists().where(target.c.ref == other)),
     ]
     if request.ref:
-        conditions.append(entity.c.ref == _plain(request.ref))
+        conditions.append(entity.c.ref == stored_form(request.ref))
     return (
         select(
             literal("dangling"),

@@ -24,6 +24,11 @@ class Related:
     exists: bool
 
 
+def stored_form(ref: EntityRef) -> str:
+    """Give a reference as the tables have it. PostgreSQL takes no zero characters at all."""
+    return str(ref).replace("\0", "\ufffd")
+
+
 def relations_of(connection: Connection, refs: Collection[str]) -> dict[str, tuple[Relation, ...]]:
     """Give the relations of each entity in both directions, distinct, by type and target."""
     relation = models.relation
@@ -56,7 +61,7 @@ def entities_of(connection: Connection, rows: Iterable[Any]) -> list[Entity]:
 
 def related_to(connection: Connection, ref: EntityRef, limit: int) -> list[Related]:
     """Give the other ends of an entity's relations with their titles, at most `limit`."""
-    entity, relation, key = models.entity, models.relation, str(ref).replace("\0", "\ufffd")
+    entity, relation, key = models.entity, models.relation, stored_form(ref)
     forward = select(relation.c.type, relation.c.target_ref.label("ref")).where(
         relation.c.source_ref == key
     )

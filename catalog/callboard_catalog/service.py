@@ -22,7 +22,7 @@ from callboard_catalog.problems import (
     problems,
 )
 from callboard_catalog.query import FacetValue, ListRequest, ListResult
-from callboard_catalog.reading import Related, entities_of, related_to
+from callboard_catalog.reading import Related, entities_of, related_to, stored_form
 from callboard_catalog.search import SearchHit, search
 from callboard_catalog.store.bulk import chunks
 
@@ -107,7 +107,7 @@ class CatalogService:
         return self.get_many([ref]).get(ref)
 
     def get_many(self, refs: Iterable[EntityRef]) -> Mapping[EntityRef, Entity]:
-        wanted = {_text(ref) for ref in refs}
+        wanted = {stored_form(ref) for ref in refs}
         found: dict[EntityRef, Entity] = {}
         with self._read() as connection:
             for chunk in chunks(wanted):
@@ -127,7 +127,7 @@ class CatalogService:
         if kind:
             statement = statement.where(ENTITY.c.kind == kind.lower())
         if after:
-            statement = statement.where(ENTITY.c.ref > _text(after))
+            statement = statement.where(ENTITY.c.ref > stored_form(after))
         if annotation:
             table, key = models.entity_field, models.field_key
             named = select(key.c.id).where(
@@ -209,7 +209,9 @@ class CatalogService:
             ENTITY.c.updated_at,
         ).select_from(joined)
         with self._read() as connection:
-            row = connection.execute(statement.where(ENTITY.c.ref == _text(ref))).one_or_none()
+            row = connection.execute(
+                statement.where(ENTITY.c.ref == stored_form(ref))
+            ).one_or_none()
         return Provenance(*row) if row else None
 
     # Sources and problems
@@ -252,11 +254,6 @@ class CatalogService:
 
     def _cached(self, connection: Connection, key: Any, make: Callable[[], T]) -> T:
         return self._cache.get(_generation(connection), key, make)
-
-
-def _text(ref: EntityRef) -> str:
-    # PostgreSQL takes no zero characters; nothing has a name with one.
-    return str(ref).replace("\0", "\ufffd")
 
 
 def _generation(connection: Connection) -> int:

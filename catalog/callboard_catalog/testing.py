@@ -86,3 +86,18 @@ class CatalogSite:
     def get(self, ref: str) -> Entity | None:
         """Give an entity by its reference as text."""
         return self.service.get(EntityRef.parse(ref))
+
+
+def descriptor(name: str, kind: str = "Component", *, spec: Any = None, **metadata: Any) -> str:
+    """Give a descriptor of one document; a Component's and a Group's `spec` is filled in."""
+    filled: dict[str, Any] = {
+        "Component": {"type": "service", "lifecycle": "production", "owner": "team"},
+        "Group": {"type": "team", "children": []},
+    }.get(kind, {})
+    document = {
+        "apiVersion": "backstage.io/v1alpha1",
+        "kind": kind,
+        "metadata": {"name": name, **metadata},
+        "spec": {**filled, **(spec or {})},
+    }
+    return orjson.dumps(document).decode() + "\n"

@@ -40,7 +40,7 @@ def search(
     words = Words.of_query(query)
     if not words:
         return []
-    asked = query.strip().lower().replace("\0", "")[:200]
+    asked = query.strip().lower().replace("\0", "")[:200].encode(errors="replace").decode()
     hits = _entities(connection, words, kinds, max(limit, _CANDIDATES), asked)
     hits += _documents(connection, words, kinds, limit, asked)
     ranked = sorted(hits, key=lambda hit: _order(hit, asked))
