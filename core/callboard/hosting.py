@@ -15,7 +15,7 @@ from callboard.audit import record
 from callboard.database import Database
 from callboard.entities import Catalog
 from callboard.identity import SYSTEM, Principal
-from callboard.settings import GitSettings, HttpSettings, Settings
+from callboard.settings import GitCredential, GitSettings, HttpSettings, Settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -59,7 +59,7 @@ class Services:
                     maximum_bytes=chosen.maximum_bytes,
                     allow_hosts=chosen.allow_hosts,
                     allow_private=chosen.allow_private,
-                    ca_bundle=chosen.ca_bundle,
+                    ca_bundle=self._located(chosen.ca_bundle),
                     proxy=chosen.proxy,
                 )
             return self._http
@@ -74,13 +74,30 @@ class Services:
         return GitRepository(
             url,
             self.base / chosen.directory / name,
-            credentials=_credentials(chosen, url),
+            credentials=self._credentials(chosen, url),
             timeout=chosen.timeout.total_seconds(),
             maximum_bytes=chosen.maximum_bytes,
             depth=depth,
-            allow_local=chosen.allow_local,
-            ca_bundle=http.ca_bundle,
+            allow_local=[self.base / path for path in chosen.allow_local],
+            ca_bundle=self._located(http.ca_bundle),
             proxy=http.proxy,
+        )
+
+    def _located(self, path: Path | None) -> Path | None:
+        """Let a relative path begin at the folder of the settings file."""
+        return None if path is None else self.base / path
+
+    def _credentials(self, settings: GitSettings, url: str) -> "Credentials | None":
+        from callboard.git import Credentials
+
+        entry = _credential_for(settings, url)
+        if entry is None:
+            return None
+        return Credentials(
+            username=entry.username,
+            password=entry.token.get_secret_value() if entry.token else "",
+            ssh_key=self._located(entry.ssh_key),
+            known_hosts=self._located(entry.known_hosts),
         )
 
     def close(self) -> None:
@@ -89,23 +106,14 @@ class Services:
             self._http.close()
 
 
-def _credentials(settings: GitSettings, url: str) -> "Credentials | None":
-    from callboard.git import Credentials
-
+def _credential_for(settings: GitSettings, url: str) -> GitCredential | None:
     try:
         place = urlsplit(url).netloc.rpartition("@")[2]
     except ValueError:
         return None
     scp = url.partition(":")[0].rpartition("@")[2] if "://" not in url else ""
-    for entry in settings.credentials:
-        if entry.host in (place, scp):
-            return Credentials(
-                username=entry.username,
-                password=entry.token.get_secret_value() if entry.token else "",
-                ssh_key=entry.ssh_key,
-                known_hosts=entry.known_hosts,
-            )
-    return None
+    found = (entry for entry in settings.credentials if entry.host in (place, scp))
+    return next(found, None)
 
 
 @dataclass(frozen=True, slots=True)

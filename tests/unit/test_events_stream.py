@@ -66,8 +66,10 @@ def test_events_of_another_process_are_found_by_polling(
 ) -> None:
     def write_untold() -> None:
         row = {"kind": "a", "subject": "s", "data": {}, "at": clock(), "actor": "system:x"}
-        with database.engine.begin() as connection:
+        other = Database(database.url.render_as_string(hide_password=False))
+        with other.write() as connection:
             connection.execute(insert(event).values(row))
+        other.close()
 
     async def read() -> Batch:
         with stream.subscribe() as reader:

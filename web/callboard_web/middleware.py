@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from callboard.logs import REQUEST_ID
+
 log = logging.getLogger(__name__)
 
 POLICY: Final = "; ".join(
@@ -53,6 +55,7 @@ class HeadersMiddleware:
             return await self.app(scope, receive, send)
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
+        REQUEST_ID.set(request_id)
         begin = time.perf_counter()
         secure = scope.get("scheme") == "https"
 
