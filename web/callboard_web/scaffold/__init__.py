@@ -11,7 +11,7 @@ from typing import Final
 from callboard import CONTRACT, __version__
 from callboard.errors import ConflictError, InputError
 from callboard.plugins import ENTRY_POINT_GROUP
-from callboard.plugins.manager import NAME
+from callboard.plugins import PLUGIN_NAME
 
 TEMPLATE: Final = Path(__file__).parent / "template"
 RESERVED: Final = frozenset({"callboard", "catalog", "portal", "testing", "web"})
@@ -56,7 +56,7 @@ def new_plugin(name: str, directory: Path) -> list[Path]:
 
 
 def _check_name(name: str) -> None:
-    if not NAME.fullmatch(name):
+    if not PLUGIN_NAME.fullmatch(name):
         raise InputError(
             f"{name[:80]!r} is not the name of a plugin.",
             hint="Expected lower-case letters, digits and underscores, beginning with a letter, "
