@@ -72,9 +72,12 @@ class ParsedFile:
 
     def keeps(self, ref: str) -> bool:
         """Whether what this file gave before under this reference stays, a fault being why it is
-        not shown now."""
+        not shown now. One in the kind itself hides nothing else of the reference."""
+        name = ref.partition(":")[2]
         return self.unreadable or any(
-            item.ref == ref and item.severity == "error" for item in self.rejections
+            item.ref == ref or (item.code == "unknown-kind" and item.ref.partition(":")[2] == name)
+            for item in self.rejections
+            if item.severity == "error"
         )
 
 
