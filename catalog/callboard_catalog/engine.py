@@ -3,8 +3,8 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,7 @@ from callboard.database import Database
 from callboard.errors import CallboardError, NotFoundError
 from callboard.host import Host
 from callboard.plugins import Contributions
+from callboard.threads import DaemonPool
 from callboard_catalog import models
 from callboard_catalog.descriptors import BUILT_IN_KINDS, KindRegistry, Limits
 from callboard_catalog.indexing import forget_search_sources, index_search_source
@@ -110,8 +111,10 @@ class CatalogEngine:
         with self.database.read() as connection:
             table = models.source
             known = {row.name: row for row in connection.execute(select(table))}
-        with ThreadPoolExecutor(LOOKS_AT_ONCE, thread_name_prefix="look") as pool:
-            answers = list(pool.map(lambda source: self._has_moved(source, known), due))
+        pool = DaemonPool(LOOKS_AT_ONCE, "look")
+        looks = [pool.submit(partial(self._has_moved, source, known)) for source in due]
+        pool.close()
+        answers = [look.result() for look in looks]
         self._looked.update((source.name, now) for source in due)
         return [source.name for source, moved in zip(due, answers, strict=True) if moved]
 

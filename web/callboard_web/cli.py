@@ -3,44 +3,77 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 from callboard import __version__
+from callboard.contributions import Command
 from callboard.errors import CallboardError
+from callboard.plugins import Contributed, describe
 from callboard_web.commands import catalog, database, demo, doctor, jobs, plugins, serve
-from callboard_web.commands.common import open_runtime
+from callboard_web.commands.common import opened
+from callboard_web.runtime import Runtime
+
+RUNTIME: Final = "callboard.runtime"
+
+
+class PluginCommandError(CallboardError):
+    """A command of a plugin cannot be used."""
 
 
 class PluginCommands(TyperGroup):
     """The host's commands; plugins are loaded for help and for what is not among them only."""
 
     def list_commands(self, context: Any) -> list[str]:
-        return [*super().list_commands(context), *sorted(_contributed())]
+        own = super().list_commands(context)
+        try:
+            found = _contributed(context)
+        except Exception as error:
+            # Help must work even where the settings do not.
+            reason = error.message if isinstance(error, CallboardError) else describe(error)
+            typer.echo(f"Commands of plugins cannot be listed. {reason}\n", err=True)
+            return own
+        return [*own, *sorted(found.keys() - set(own))]
 
     def get_command(self, context: Any, name: str) -> Any:
-        return super().get_command(context, name) or _contributed_command(name)
+        own = super().get_command(context, name)
+        if own is not None:
+            return own
+        contributed = _contributed(context).get(name)
+        return _command(context.meta[RUNTIME], contributed) if contributed else None
 
 
-def _contributed() -> dict[str, Any]:
+def _contributed(context: Any) -> dict[str, Contributed[Command]]:
+    """Give the commands of plugins; of two with one name that of the first plugin."""
+    if RUNTIME not in context.meta:
+        context.meta[RUNTIME] = context.with_resource(opened())
+    found: dict[str, Contributed[Command]] = {}
+    for item in context.meta[RUNTIME].plugins.contributions.commands:
+        found.setdefault(item.value.name, item)
+    return found
+
+
+def _command(runtime: Runtime, contributed: Contributed[Command]) -> Any:
+    value = contributed.value
     try:
-        runtime = open_runtime(None)
-    except CallboardError:
-        # Help must work even where the settings do not.
-        return {}
-    commands = runtime.plugins.contributions.commands
-    return {item.value.name: (runtime, item) for item in commands}
+        command: Any = typer.main.get_group(value.load())
+    except Exception as error:
+        raise PluginCommandError(
+            f"The command {value.name} of the plugin {contributed.plugin} cannot be loaded: "
+            f"{describe(error)}",
+            hint="Correct or update the plugin.",
+        ) from error
+    run = command.invoke
 
+    def start_and_run(context: Any) -> Any:
+        runtime.start(worker=False, serve=False)
+        return run(context)
 
-def _contributed_command(name: str) -> Any:
-    found = _contributed().get(name)
-    if found is None:
-        return None
-    runtime, contributed = found
-    command = typer.main.get_group(contributed.value.load())
-    command.name, command.help = name, contributed.value.help
+    # Help is shown without a database: only what is run starts the parts it may use.
+    command.invoke = start_and_run
+    command.name, command.help = value.name, value.help
     command.context_settings["obj"] = runtime.host(contributed.plugin)
     return command
 
@@ -61,19 +94,27 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _use(config: Path | None) -> None:
+    # Eager: the commands of plugins are looked up before any option that is not has its value.
+    if config is not None:
+        os.environ["CALLBOARD_CONFIG"] = str(config)
+
+
 @app.callback()
 def options(
     config: Annotated[
         Path | None,
-        typer.Option(help="Settings file; without it CALLBOARD_CONFIG, or ./callboard.yaml."),
+        typer.Option(
+            callback=_use,
+            is_eager=True,
+            help="Settings file; without it CALLBOARD_CONFIG, or ./callboard.yaml.",
+        ),
     ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """A developer portal made of plugins."""
-    if config is not None:
-        os.environ["CALLBOARD_CONFIG"] = str(config)
 
 
 app.command("serve")(serve.serve)

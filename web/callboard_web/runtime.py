@@ -1,10 +1,8 @@
 """Puts the parts of a process together: settings, plugins, database, catalog, jobs."""
 
-import fcntl
 import logging
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,7 +10,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Self
 
 from pydantic import BaseModel
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from callboard.builtin import CorePlugin
 from callboard.database import Branch, Database, inspect_schema, upgrade
@@ -21,7 +20,14 @@ from callboard.errors import SettingsError
 from callboard.events import EventStream
 from callboard.host import Host
 from callboard.hosting import PluginHost, Services
-from callboard.plugins import Guard, Plugins, PluginState, load_plugins, plugin_names_from
+from callboard.plugins import (
+    Guard,
+    Plugins,
+    PluginState,
+    describe,
+    load_plugins,
+    plugin_names_from,
+)
 from callboard.settings import (
     CORE_SECTIONS,
     DatabaseSettings,
@@ -32,10 +38,12 @@ from callboard.settings import (
     load_settings,
 )
 from callboard_catalog.builtin import CatalogPlugin
+from callboard_catalog.descriptors import BUILT_IN_KINDS, KindRegistry
 from callboard_catalog.engine import CatalogEngine
 from callboard_catalog.service import CatalogService
 from callboard_catalog.settings import CatalogSettings
 from callboard_web import builtin
+from callboard_web.lock import lock_database
 from callboard_web.settings import PortalSettings
 
 if TYPE_CHECKING:
@@ -49,6 +57,17 @@ SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "catalog": CatalogSettings,
     "portal": PortalSettings,
 }
+
+RESERVED: Final = frozenset(
+    (
+        "api", "callboard", "cards", "healthz", "hooks", "jobs", "live", "metrics", "navigation",
+        "plugins", "preferences", "problems", "readyz", "search", "sources", "static",
+    )
+)  # fmt: skip
+"""First parts of the portal's own addresses: a plugin's pages are at `/<plugin>/`."""
+
+JOBS_STOP_SECONDS: Final = 2.0
+"""How long running jobs may take to end; later ones are run again at the next start."""
 
 
 def _utc_now() -> datetime:
@@ -73,10 +92,11 @@ class Runtime:
     database: Database
     services: Services
     catalog: CatalogService
-    engine: CatalogEngine
     base: Path
     clock: Callable[[], datetime]
     events: EventStream
+    workers: int
+    _catalog_plugin: CatalogPlugin = field(repr=False)
     _lock: IO[bytes] | None = field(default=None, repr=False)
     _started: bool = field(default=False, repr=False)
 
@@ -88,12 +108,16 @@ class Runtime:
         *,
         clock: Callable[[], datetime] = _utc_now,
         strict: bool | None = None,
+        prepare: Callable[[Settings], None] = lambda settings: None,
     ) -> Self:
         """Read the settings, load the plugins and open the database; nothing runs yet.
 
-        Raises `SettingsError` with every fault of the settings. The database is not asked.
+        `prepare` is given the host's settings before any plugin is imported. Raises
+        `SettingsError` with every fault of the settings; those of one plugin's own settings take
+        out that plugin alone, unless `strict`. The database is not asked.
         """
         first = load_settings(config, environ, SECTIONS)
+        prepare(first)
         catalog_plugin = CatalogPlugin()
         own = {
             "core": CorePlugin(first.section(JobsSettings).keep),
@@ -101,39 +125,25 @@ class Runtime:
             "portal": builtin,
         }
         plugins = _load(first.section(PluginsSettings), environ, own, clock, strict)
-        settings = load_settings(
-            config, environ, SECTIONS, plugin_sections=_plugin_sections(plugins)
-        )
+        _refuse_taken_kinds(plugins)
+        settings = _settle(config, environ, plugins)
+        plugins.guard.secrets = settings.secrets()
         base = config.parent.resolve() if config else Path.cwd()
         chosen = settings.section(DatabaseSettings)
         database = Database(_located(chosen.url, base), pool_size=chosen.pool_size)
         catalog = CatalogService(database)
-        services = Services(settings, database, catalog, base=base, clock=clock)
-
-        def host_for(plugin: str) -> Host:
-            return PluginHost(plugin, services)
-
-        engine = CatalogEngine(
-            database,
-            settings.section(CatalogSettings),
-            plugins.contributions,
-            base=base,
-            host_for=host_for,
-            open_repository=services.repository,
-            http=services.http,
-            now=clock,
-        )
-        catalog_plugin.engine, catalog_plugin.service = engine, catalog
+        catalog_plugin.service = catalog
         return cls(
             settings=settings,
             plugins=plugins,
             database=database,
-            services=services,
+            services=Services(settings, database, catalog, base=base, clock=clock),
             catalog=catalog,
-            engine=engine,
             base=base,
             clock=clock,
             events=EventStream(database),
+            workers=settings.section(JobsSettings).workers,
+            _catalog_plugin=catalog_plugin,
         )
 
     # What others ask for
@@ -143,11 +153,29 @@ class Runtime:
         return self.settings.section(PortalSettings)
 
     @cached_property
+    def engine(self) -> CatalogEngine:
+        """What reads the sources; made when it is first asked for, with the plugins of then."""
+        engine = CatalogEngine(
+            self.database,
+            self.settings.section(CatalogSettings),
+            self.plugins.contributions,
+            base=self.base,
+            host_for=self.host,
+            open_repository=self.services.repository,
+            http=self.services.http,
+            now=self.clock,
+        )
+        self._catalog_plugin.engine = engine
+        return engine
+
+    @cached_property
     def jobs(self) -> "Jobs":
         from callboard.jobs import Jobs
 
         chosen = self.settings.section(JobsSettings)
-        located = chosen.model_copy(update={"queue_file": self.base / chosen.queue_file})
+        located = chosen.model_copy(
+            update={"queue_file": self.base / chosen.queue_file, "workers": self.workers}
+        )
         contributions = self.plugins.contributions
         jobs = Jobs(
             self.database,
@@ -184,16 +212,14 @@ class Runtime:
 
     def upgrade(self) -> list[SchemaState]:
         """Bring the tables to this version; see `callboard.database.upgrade`."""
-        with _explained(self.database):
-            return upgrade(self.database, self.branches())
+        return upgrade(self.database, self.branches())
 
     def check_schema(self) -> None:
         """Raise `SettingsError` where the tables are not those of this version."""
-        with _explained(self.database):
-            problems = [state.problem() for state in inspect_schema(self.database, self.branches())]
-        found = [problem for problem in problems if problem]
-        if found:
-            raise SettingsError("\n".join(found))
+        states = inspect_schema(self.database, self.branches())
+        problems = [state.problem() for state in states if state.problem()]
+        if problems:
+            raise SettingsError("\n".join(problems))
 
     # Running
 
@@ -203,13 +229,13 @@ class Runtime:
         Only one `serve` may run on a SQLite file; a second one is refused with `SettingsError`.
         """
         if serve and self.database.path is not None:
-            self._lock = _lock_file(self.database.path)
+            self._lock = lock_database(self.database.path)
         self.check_schema()
-        with _explained(self.database):
-            self.engine.register()
         self.plugins.start(self.host)
-        jobs = self.jobs
+        # From here on the contributions are those of the plugins that did start.
         self._started = True
+        self.engine.register()
+        jobs = self.jobs
         if serve:
             self.events.start()
         if self._lock is not None:
@@ -222,9 +248,10 @@ class Runtime:
     def stop(self) -> None:
         """End everything in good order."""
         if self._started:
-            self.jobs.stop()
             self.events.stop()
+            self.jobs.stop(JOBS_STOP_SECONDS)
             self.plugins.stop(self.host)
+        self.plugins.guard.close()
         self.services.close()
         self.database.close()
         if self._lock is not None:
@@ -249,6 +276,7 @@ def _load(
         only=plugin_names_from(environ.get("CALLBOARD_PLUGINS")),
         enable=chosen.enable,
         disable=chosen.disable,
+        reserved=RESERVED,
         guard=guard,
     )
 
@@ -263,50 +291,56 @@ def _plugin_sections(plugins: Plugins) -> dict[str, type[BaseModel] | None]:
     }
 
 
+def _settle(config: Path | None, environ: Mapping[str, str], plugins: Plugins) -> Settings:
+    """Read the settings with those of the plugins; faulty ones take out their plugin alone."""
+    while True:
+        sections = _plugin_sections(plugins)
+        try:
+            return load_settings(config, environ, SECTIONS, plugin_sections=sections)
+        except SettingsError as error:
+            if plugins.guard.strict or not _take_out_faulty(plugins, error):
+                raise
+
+
+def _take_out_faulty(plugins: Plugins, error: SettingsError) -> bool:
+    """Fail the plugins whose own settings have faults; False where others have one as well."""
+    found: dict[str, list[str]] = {}
+    for fault in error.faults:
+        owner = _plugin_of(fault.key)
+        record = plugins.records.get(owner)
+        if record is None or record.state is not PluginState.LOADED:
+            return False
+        found.setdefault(owner, []).append(str(fault))
+    for name, faults in found.items():
+        plugins.fail(name, "Its settings have faults: " + "; ".join(faults))
+    return bool(found)
+
+
+def _plugin_of(key: str) -> str:
+    """Give the plugin a key such as `plugins.settings.<plugin>.<key>` belongs to, or nothing."""
+    match = re.match(r"plugins\.settings\.([a-z0-9_]+)(?=[.\[]|$)", key)
+    return match[1] if match else ""
+
+
+def _refuse_taken_kinds(plugins: Plugins) -> None:
+    """Take out plugins with a kind that is none, or that is there already."""
+    registry = KindRegistry(BUILT_IN_KINDS)
+    for item in plugins.contributions.kinds:
+        try:
+            registry.add(item.value)
+        except Exception as error:
+            if plugins.guard.strict:
+                raise
+            plugins.fail(item.plugin, f"callboard_kinds: {describe(error)}")
+
+
 def _located(url: str, base: Path) -> str:
     """Let the file of a SQLite database begin at the folder of the settings file."""
-    prefix = "sqlite:///"
-    if not url.startswith(prefix) or url.startswith(f"{prefix}/"):
+    try:
+        parts = make_url(url)
+    except ArgumentError:
+        return url  # `Database` says what is wrong with it
+    file = parts.database or ""
+    if not parts.drivername.startswith("sqlite") or file in ("", ":memory:"):
         return url
-    return f"{prefix}{base / url.removeprefix(prefix)}"
-
-
-@contextmanager
-def _explained(database: Database) -> Iterator[None]:
-    """Turn what a driver says of a database that cannot be used into a message for people."""
-    try:
-        yield
-    except DatabaseError as error:
-        place = str(database.path or database.url.render_as_string(hide_password=True))
-        reason = str(error.orig).strip().splitlines()[0] if error.orig else "unknown"
-        raise SettingsError(
-            f"The database {place} cannot be used: {reason}.",
-            hint="Check database.url, free space and permissions; then: callboard doctor",
-        ) from error
-
-
-def _lock_file(database: Path) -> IO[bytes]:
-    path = database.with_name(f"{database.name}.lock")
-    try:
-        # Held open for as long as the process lives.
-        handle = path.open("ab+")
-    except OSError as error:
-        raise SettingsError(
-            f"The folder {path.parent} cannot be written: {error.strerror}.",
-            hint="Check its permissions and free space.",
-        ) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.seek(0)
-        owner = handle.read(20).decode(errors="replace").strip()
-        handle.close()
-        raise SettingsError(
-            f"Another `callboard serve` (process {owner or 'unknown'}) runs on {database}.",
-            hint="Stop it, or name another database; several processes need PostgreSQL.",
-        ) from None
-    with suppress(OSError):
-        handle.truncate(0)
-        handle.write(str(os.getpid()).encode())
-        handle.flush()
-    return handle
+    return parts.set(database=str(base / file)).render_as_string(hide_password=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from callboard.errors import CallboardError
-from callboard_web.commands.common import open_runtime, running, table
+from callboard_web.commands.common import opened, running, table
 
 app = typer.Typer(no_args_is_help=True, help="Descriptors and sources.")
 
@@ -24,9 +24,9 @@ def validate(
     from callboard_catalog.engine import make_limits, make_registry
     from callboard_catalog.settings import CatalogSettings
 
-    runtime = open_runtime(None)
-    settings = runtime.settings.section(CatalogSettings)
-    registry = make_registry(settings, runtime.plugins.contributions)
+    with opened() as runtime:
+        settings = runtime.settings.section(CatalogSettings)
+        registry = make_registry(settings, runtime.plugins.contributions)
     documents = faults = 0
     for result in check_paths(paths, registry, make_limits(settings)):
         documents += result.documents

@@ -1,6 +1,5 @@
 """What every command needs."""
 
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,40 +7,48 @@ from pathlib import Path
 
 import typer
 
-from callboard.redaction import RedactingFilter
+from callboard.logs import set_up_logging
+from callboard.settings import LogSettings
 from callboard_web.runtime import Runtime, find_config
 
 
-def open_runtime(config: Path | None) -> Runtime:
-    """Open a runtime on the settings file, the one named in the environment, or the one here."""
-    return Runtime.open(config or find_config(os.environ), os.environ)
-
-
 @contextmanager
-def running(*, worker: bool = False) -> Iterator[Runtime]:
-    """Give a runtime that has started, for one command; it is stopped at the end."""
-    runtime = open_runtime(None)
+def opened(config: Path | None = None, *, serving: bool = False) -> Iterator[Runtime]:
+    """Give a runtime on these settings, or on those of the environment; it is stopped at the end.
+
+    Commands tell of warnings in one line; a process that serves logs as its settings say.
+    """
+    quiet = LogSettings(level="warning")
+    runtime = Runtime.open(
+        config or find_config(os.environ),
+        os.environ,
+        prepare=lambda settings: set_up_logging(
+            settings.section(LogSettings) if serving else quiet,
+            settings.secrets(),
+            tracebacks=serving,
+        ),
+    )
     try:
-        runtime.start(worker=worker, serve=False)
+        chosen = runtime.settings.section(LogSettings) if serving else quiet
+        # By now the secrets of plugins are known as well.
+        set_up_logging(chosen, runtime.settings.secrets(), tracebacks=serving)
         yield runtime
     finally:
         runtime.stop()
 
 
-def set_up_logging(level: str, secrets: Sequence[str] = ()) -> None:
-    """Log to standard error, one line a record, with secrets taken out."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(
-        logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S%z")
-    )
-    handler.addFilter(RedactingFilter(tuple(secrets)))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+@contextmanager
+def running() -> Iterator[Runtime]:
+    """Give a runtime that has started, for one command; it is stopped at the end."""
+    with opened() as runtime:
+        runtime.start(worker=False, serve=False)
+        yield runtime
 
 
 def table(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> None:
     """Print rows in columns."""
-    widths = [max(len(row[at]) for row in (heads, *rows)) for at in range(len(heads))]
-    for row in (heads, *rows):
-        typer.echo(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
+    lines = [[" ".join(cell.split()) for cell in row] for row in (heads, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())

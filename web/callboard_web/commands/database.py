@@ -3,7 +3,7 @@
 import typer
 
 from callboard.database import inspect_schema
-from callboard_web.commands.common import open_runtime, table
+from callboard_web.commands.common import opened, table
 
 app = typer.Typer(no_args_is_help=True, help="The tables: their state, and bringing them up.")
 
@@ -11,20 +11,18 @@ app = typer.Typer(no_args_is_help=True, help="The tables: their state, and bring
 @app.command()
 def upgrade() -> None:
     """Bring the tables of the host and of every plugin to this version; safe to run again."""
-    runtime = open_runtime(None)
-    for state in runtime.upgrade():
-        done = "is current" if state.state == "current" else f"brought to {state.head}"
-        typer.echo(f"{state.branch}: {done}")
-    runtime.stop()
+    with opened() as runtime:
+        for state in runtime.upgrade():
+            done = "is current" if state.state == "current" else f"brought to {state.head}"
+            typer.echo(f"{state.branch}: {done}")
 
 
 @app.command()
 def status() -> None:
     """Show where the tables stand; exit code 1 where an upgrade is needed."""
-    runtime = open_runtime(None)
-    states = inspect_schema(runtime.database, runtime.branches())
+    with opened() as runtime:
+        states = inspect_schema(runtime.database, runtime.branches())
     rows = [(item.branch, item.current or "-", item.head or "-", item.state) for item in states]
     table(rows, ("branch", "database", "this version", "state"))
-    runtime.stop()
     if any(item.problem() for item in states):
         raise typer.Exit(1)

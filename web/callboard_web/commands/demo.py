@@ -1,6 +1,5 @@
 """`callboard demo`: a sample organisation, read like any user's."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +7,8 @@ from typing import Annotated
 import typer
 
 from callboard.errors import SettingsError
+from callboard_web.commands.common import opened
 from callboard_web.commands.serve import run_portal
-from callboard_web.runtime import Runtime
 
 
 def demo(
@@ -31,10 +30,9 @@ def demo(
     build_organisation(repositories, now=_beginning(root))
     text = demo_configuration(repositories, "sqlite:///callboard.sqlite3", int(port))
     config.write_text(text, encoding="utf-8")
-    environ = {key: value for key, value in os.environ.items() if key != "CALLBOARD_CONFIG"}
-    runtime = Runtime.open(config, environ)
-    runtime.upgrade()
-    run_portal(runtime, listen=listen, banner=f"The demo is on http://{listen}")
+    with opened(config, serving=True) as runtime:
+        runtime.upgrade()
+        run_portal(runtime, listen=listen, banner=f"The demo is on http://{listen}")
 
 
 def _beginning(root: Path) -> datetime:

@@ -1,8 +1,9 @@
 """`callboard doctor`."""
 
-import os
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
+from functools import partial
 
 import typer
 
@@ -19,27 +20,29 @@ from callboard.doctor import (
     versions_check,
 )
 from callboard.errors import CallboardError
-from callboard.settings import load_settings
-from callboard_web.runtime import SECTIONS, Runtime, find_config
+from callboard.settings import Settings
+from callboard_web.commands.common import opened
+from callboard_web.runtime import Runtime
 
 
 def doctor() -> None:
     """Check settings, database, sources, plugins, clock and versions; say what to do."""
-    try:
-        runtime = Runtime.open(find_config(os.environ), os.environ)
-    except CallboardError:
-        checks = [_settings_only(), versions_check(), git_check()]
-        secrets: tuple[str, ...] = ()
-    else:
-        checks = _checks(runtime)
-        secrets = runtime.settings.secrets()
-    findings = examine(checks, secrets=secrets)
+    with ExitStack() as stack:
+        try:
+            runtime = stack.enter_context(opened())
+        except CallboardError as error:
+            checks = [settings_check(partial(_refuse, error)), versions_check(), git_check()]
+            secrets: tuple[str, ...] = ()
+        else:
+            checks = _checks(runtime)
+            secrets = runtime.settings.secrets()
+        findings = examine(checks, secrets=secrets)
     typer.echo(format_findings(findings, colour=sys.stdout.isatty()))
     raise typer.Exit(exit_code(findings))
 
 
-def _settings_only() -> Check:
-    return settings_check(lambda: load_settings(find_config(os.environ), os.environ, SECTIONS))
+def _refuse(error: CallboardError) -> Settings:
+    raise error
 
 
 def _checks(runtime: Runtime) -> list[Check]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from callboard_web.commands.common import open_runtime, table
+from callboard_web.commands.common import opened, table
 
 app = typer.Typer(no_args_is_help=True, help="Plugins: those installed, and new ones.")
 
@@ -13,7 +13,8 @@ app = typer.Typer(no_args_is_help=True, help="Plugins: those installed, and new 
 @app.command("list")
 def list_plugins() -> None:
     """List every plugin with its state and, where it does not run, the reason."""
-    runtime = open_runtime(None)
+    with opened() as runtime:
+        records = list(runtime.plugins.records.values())
     rows = [
         (
             record.name,
@@ -22,7 +23,7 @@ def list_plugins() -> None:
             f"{record.seconds * 1000:.0f} ms",
             record.reason,
         )
-        for record in runtime.plugins.records.values()
+        for record in records
     ]
     table(rows, ("name", "version", "state", "time", "reason"))
 

@@ -4,16 +4,19 @@ import gc
 import signal
 import socket
 import threading
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from callboard.errors import SettingsError
-from callboard.settings import LogSettings
-from callboard_web.commands.common import open_runtime, set_up_logging
+from callboard_web.commands.common import opened
 from callboard_web.runtime import Runtime
 
-GC_THRESHOLD = 50_000
+DEFAULT_WORKERS: Final = 2
+GRACE_SECONDS: Final = 1
+"""How long requests may take to end once a signal has come."""
+
+GC_THRESHOLD: Final = 50_000
 """Objects between collections: reading a catalog makes many that live, few that form cycles."""
 
 
@@ -23,19 +26,19 @@ def serve(
     ] = "",
 ) -> None:
     """Serve the portal, and run jobs in the same process unless jobs.workers is 0."""
-    run_portal(open_runtime(None), listen=listen)
+    with opened(serving=True) as runtime:
+        run_portal(runtime, listen=listen)
 
 
 def run_portal(runtime: Runtime, *, listen: str = "", banner: str = "") -> None:
     """Serve until a signal comes; raises `SettingsError` where the port is in use."""
-    _prepare(runtime)
+    _collect_less_often()
     host, port = _address(listen or runtime.portal.listen)
     listener = _bind(host, port)
     try:
         runtime.start(worker=True, serve=True)
         _serve(runtime, listener, banner or f"Callboard listens on http://{host}:{port}")
     finally:
-        runtime.stop()
         listener.close()
 
 
@@ -50,7 +53,7 @@ def _serve(runtime: Runtime, listener: socket.socket, banner: str) -> None:
         access_log=False,
         server_header=False,
         date_header=False,
-        timeout_graceful_shutdown=3,
+        timeout_graceful_shutdown=GRACE_SECONDS,
         proxy_headers=False,
     )
     gc.freeze()
@@ -58,29 +61,31 @@ def _serve(runtime: Runtime, listener: socket.socket, banner: str) -> None:
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def worker() -> None:
+def worker(
+    workers: Annotated[
+        int, typer.Option(min=0, max=64, help="Jobs run at once; 0 takes jobs.workers, or 2.")
+    ] = 0,
+) -> None:
     """Run jobs only, beside any number of `serve` processes; needs PostgreSQL."""
-    runtime = open_runtime(None)
-    _prepare(runtime)
-    if runtime.database.dialect == "sqlite":
-        raise SettingsError(
-            "A worker of its own needs PostgreSQL.",
-            hint="With SQLite, `callboard serve` runs the jobs itself.",
-        )
-    ended = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: ended.set())
-    try:
+    with opened(serving=True) as runtime:
+        if runtime.database.dialect == "sqlite":
+            raise SettingsError(
+                "A worker of its own needs PostgreSQL.",
+                hint="With SQLite, `callboard serve` runs the jobs itself.",
+            )
+        _collect_less_often()
+        # Beside a `serve` that shall run none, jobs.workers is 0 in the settings of both.
+        runtime.workers = workers or runtime.workers or DEFAULT_WORKERS
+        ended = threading.Event()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, lambda *_: ended.set())
         runtime.start(worker=True, serve=False)
-        typer.echo("The worker runs.")
+        typer.echo(f"The worker runs {runtime.workers} jobs at once.")
         ended.wait()
-    finally:
-        runtime.stop()
 
 
-def _prepare(runtime: Runtime) -> None:
+def _collect_less_often() -> None:
     gc.set_threshold(GC_THRESHOLD, 20, 50)
-    set_up_logging(runtime.settings.section(LogSettings).level, runtime.settings.secrets())
 
 
 def _address(listen: str) -> tuple[str, int]:
