@@ -87,4 +87,7 @@ class Host(Protocol):
         """The HTTP client with the site's proxy, CA bundle, limits and guards."""
 
     def git(self, url: str) -> "GitRepository":
-        """Give a repository by its URL, with the site's credentials and guards."""
+        """Give a repository by its URL, with the site's credentials and guards.
+
+        Raises `NotAllowedError` for a host that neither a source nor a setting names.
+        """

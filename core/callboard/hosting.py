@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,7 @@ from callboard import events
 from callboard.audit import record
 from callboard.database import Database
 from callboard.entities import Catalog
+from callboard.errors import NotAllowedError
 from callboard.identity import SYSTEM, Principal
 from callboard.settings import GitCredential, GitSettings, HttpSettings, Settings
 
@@ -36,8 +37,10 @@ class Services:
         *,
         base: Path,
         clock: Callable[[], datetime],
+        configured_repositories: Sequence[str] = (),
     ) -> None:
         self.settings = settings
+        self._git_hosts = {_host_of(url) for url in configured_repositories}
         self.database = database
         self.catalog = catalog
         self.base = base
@@ -83,6 +86,24 @@ class Services:
             proxy=http.proxy,
         )
 
+    def check_repository(self, url: str) -> None:
+        """Raise `NotAllowedError` for a host that nobody has configured.
+
+        Anyone who may write a descriptor may name any address in it: the portal must not be made
+        to knock at every host of the network it stands in.
+        """
+        chosen = self.settings.section(GitSettings)
+        host = _host_of(url)
+        if not host or host in self._git_hosts:
+            return
+        if any(host == entry.host.partition(":")[0] for entry in chosen.credentials):
+            return
+        if not any(_is_below(host, pattern) for pattern in chosen.allow_hosts):
+            raise NotAllowedError(
+                f"Repositories of {host} are not read: no source and no setting names this host.",
+                hint="Add it to git.allow_hosts.",
+            )
+
     def _located(self, path: Path | None) -> Path | None:
         """Let a relative path begin at the folder of the settings file."""
         return None if path is None else self.base / path
@@ -107,13 +128,30 @@ class Services:
 
 
 def _credential_for(settings: GitSettings, url: str) -> GitCredential | None:
-    try:
-        place = urlsplit(url).netloc.rpartition("@")[2]
-    except ValueError:
-        return None
-    scp = url.partition(":")[0].rpartition("@")[2] if "://" not in url else ""
-    found = (entry for entry in settings.credentials if entry.host in (place, scp))
+    place = _place_of(url)
+    host = place.partition(":")[0]
+    found = (entry for entry in settings.credentials if entry.host in (place, host))
     return next(found, None)
+
+
+def _place_of(url: str) -> str:
+    """Give the host and port of a repository's address; empty for a path of this machine."""
+    if "://" not in url:
+        before, colon, _ = url.partition(":")
+        return before.rpartition("@")[2] if colon else ""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
+
+
+def _host_of(url: str) -> str:
+    return _place_of(url).partition(":")[0].lower()
+
+
+def _is_below(host: str, pattern: str) -> bool:
+    pattern = pattern.lower()
+    return host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,4 +232,5 @@ class PluginHost:
         return self.services.http()
 
     def git(self, url: str) -> "GitRepository":
+        self.services.check_repository(url)
         return self.services.repository(url)

@@ -153,6 +153,12 @@ class GitSettings(SettingsModel):
         default=[],
         description="Folders of this machine whose repositories may be read; none by default.",
     )
+    allow_hosts: list[str] = Field(
+        default=[],
+        description="Hosts whose repositories plugins may read because an entity names them: "
+        "`git.example.com`, or `*.example.com` for all below it. Hosts of configured sources and "
+        "of `credentials` are allowed already.",
+    )
     credentials: list[GitCredential] = Field(
         default=[], description="How to sign in, host by host; the first entry for a host is used."
     )
