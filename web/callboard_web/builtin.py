@@ -26,6 +26,7 @@ _: Final = Translator("callboard")
 
 RELATED_LIMIT: Final = 500
 LIST_LIMIT: Final = 12
+_FIRST: Final = ("name", "namespace", "title", "description")
 RAW_LIMIT: Final = 400_000
 """Characters of a raw document that a page shows."""
 
@@ -76,7 +77,7 @@ def callboard_entity_tabs() -> Iterable[EntityTab]:
             applies=lambda entity: isinstance(entity.spec.get("definition"), str),
         ),
         EntityTab(name="relations", title=_("Relations"), render=_relations, order=80),
-        EntityTab(name="raw", title=_("Source"), render=_raw, order=90),
+        EntityTab(name="raw", title=_("Raw"), render=_raw, order=90),
     ]  # fmt: skip
 
 
@@ -123,9 +124,7 @@ def _graph(context: EntityContext) -> Fragment | None:
         return None
     entity = context.entity
     graph = lay_out(entity.ref, entity.title, related)
-    return Fragment(
-        template="portal/graph_card.html", context={"graph": graph, "ref": entity.ref}
-    )
+    return Fragment(template="portal/graph_card.html", context={"graph": graph, "ref": entity.ref})
 
 
 def _listed(relation: str) -> Callable[[EntityContext], Fragment | None]:
@@ -198,7 +197,10 @@ def raw_document(entity: Entity) -> dict[str, Any]:
     relations = [
         {"type": relation.type, "targetRef": str(relation.target)} for relation in entity.relations
     ]
-    return {**entity.document, "relations": relations}
+    metadata = entity.metadata
+    first = {name: metadata[name] for name in _FIRST if name in metadata}
+    document = {**entity.document, "metadata": {**first, **metadata}}
+    return {**document, "relations": relations}
 
 
 def raw_json(entity: Entity) -> str:

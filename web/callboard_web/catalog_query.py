@@ -54,9 +54,7 @@ class CatalogQuery:
         return cls(
             kind=one.get("kind", DEFAULT_KIND).lower(),
             text=one.get("q", ""),
-            chosen={
-                name: tuple(values[name][:MOST_VALUES]) for name in FACETS if values.get(name)
-            },
+            chosen={name: tuple(values[name][:MOST_VALUES]) for name in FACETS if values.get(name)},
             sort=sort if sort in SORTS else "name",
             descending=one.get("order") == "desc",
             limit=int(limit) if limit in map(str, LIMITS) else DEFAULT_LIMIT,
@@ -73,7 +71,7 @@ class CatalogQuery:
             descending=self.descending,
             limit=self.limit,
             cursor=self.cursor,
-            **values,  # type: ignore[arg-type]
+            **values,
         )
 
     def url(self) -> str:

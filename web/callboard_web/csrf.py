@@ -13,7 +13,11 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from callboard.errors import CallboardError, InputError, NotAllowedError
+from callboard.errors import CallboardError, InputError
+from callboard.i18n import Translator
+from callboard_web.faults import ForgedRequestError
+
+_: Final = Translator("callboard")
 
 COOKIE: Final = "callboard_csrf"
 FIELD: Final = "csrf_token"
@@ -52,7 +56,7 @@ class Csrf:
         )
 
     def check(self, request: HTTPConnection, token: str) -> None:
-        """Raise `NotAllowedError` unless the request comes from a page of this portal."""
+        """Raise `ForgedRequestError` unless the request comes from a page of this portal."""
         self._check_origin(request)
         identity = self.identity(request)
         try:
@@ -60,9 +64,9 @@ class Csrf:
         except (BadSignature, ValueError, TypeError):
             owner = ""
         if not identity or not secrets.compare_digest(str(owner), identity):
-            raise NotAllowedError(
-                "This page is too old to send from, or cookies are off.",
-                hint="Load the page again and repeat the action.",
+            raise ForgedRequestError(
+                _("This page is too old to send from, or cookies are off."),
+                _("Load the page again and repeat the action."),
             )
 
     def _check_origin(self, request: HTTPConnection) -> None:
@@ -72,9 +76,9 @@ class Csrf:
         asked = urlsplit(origin).netloc.lower()
         if asked and asked in (request.headers.get("host", "").lower(), self._base.netloc.lower()):
             return
-        raise NotAllowedError(
-            "The request comes from another site.",
-            hint="Open the portal by the address set as portal.base_url and repeat the action.",
+        raise ForgedRequestError(
+            _("The request comes from another site."),
+            _("Open the portal by its own address, portal.base_url, and repeat the action."),
         )
 
 

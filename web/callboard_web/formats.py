@@ -91,7 +91,7 @@ def time_tag(at: datetime, reader: Reader, text: str) -> Markup:
 
 def number(value: float, reader: Reader) -> str:
     """Give a number with the separators of the reader's language."""
-    if isinstance(value, int) and -1000 < value < 1000:  # noqa: PLR2004 - nothing to separate
+    if isinstance(value, int) and -1000 < value < 1000:
         return str(value)
     return str(format_decimal(value, locale=babel_locale(reader.locale)))
 

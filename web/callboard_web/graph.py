@@ -24,11 +24,11 @@ LEFT: Final = frozenset(
 """Relations to those above this entity or in need of it; all others point away, to the right."""
 
 MOST: Final = 6
-NODE_WIDTH: Final = 190
+NODE_WIDTH: Final = 168
 NODE_HEIGHT: Final = 48
 STEP: Final = 60
-GAP: Final = 138
-TITLE_UNITS: Final = 21
+GAP: Final = 112
+TITLE_UNITS: Final = 18
 _WIDE: Final = frozenset("WF")
 
 
@@ -42,13 +42,14 @@ class Node:
     full_title: str
     kind: str
     ref: EntityRef | None
+    words: Text = ""
     missing: bool = False
     more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A curve with a word in its middle."""
+    """A curve from a neighbour to the entity, with a word on it."""
 
     path: str
     words: Text
@@ -66,6 +67,8 @@ class Graph:
     centre: Node
     nodes: Sequence[Node]
     edges: Sequence[Edge]
+    node_width: int
+    node_height: int
     shown: int
     total: int
 
@@ -86,7 +89,7 @@ def lay_out(ref: EntityRef, title: str, related: Sequence[Related]) -> Graph:
     _side(left, 1, height, centre, nodes, edges)
     _side(right, centre_x + NODE_WIDTH + GAP + 1, height, centre, nodes, edges)
     shown = sum(node.ref is not None for node in nodes)
-    return Graph(width, height, centre, nodes, edges, shown, len(ordered))
+    return Graph(width, height, centre, nodes, edges, NODE_WIDTH, NODE_HEIGHT, shown, len(ordered))
 
 
 def _side(
@@ -103,16 +106,16 @@ def _side(
     for index, item in enumerate(shown):
         node = Node(
             x, top + index * STEP, shorten(item.title), item.title, item.kind, item.ref,
-            missing=not item.exists,
+            words=relation_words(item.type), missing=not item.exists,
         )  # fmt: skip
         nodes.append(node)
-        edges.append(_edge(node, centre, relation_words(item.type), dashed=not item.exists))
+        edges.append(_edge(node, centre))
     if len(shown) < len(items):
         left_out = len(items) - len(shown)
         nodes.append(Node(x, top + len(shown) * STEP, "", "", "", None, more=left_out))
 
 
-def _edge(node: Node, centre: Node, words: Text, *, dashed: bool) -> Edge:
+def _edge(node: Node, centre: Node) -> Edge:
     on_left = node.x < centre.x
     begin_x = node.x + NODE_WIDTH if on_left else node.x
     end_x = centre.x if on_left else centre.x + NODE_WIDTH
@@ -120,7 +123,8 @@ def _edge(node: Node, centre: Node, words: Text, *, dashed: bool) -> Edge:
     bend = (begin_x + end_x) // 2
     path = f"M{begin_x} {begin_y}C{bend} {begin_y} {bend} {end_y} {end_x} {end_y}"
     # The word sits a third of the way in, where the curves have not met yet.
-    return Edge(path, words, (2 * begin_x + end_x) // 3, begin_y + (end_y - begin_y) // 4, dashed)
+    x, y = (2 * begin_x + end_x) // 3, begin_y + (end_y - begin_y) // 4
+    return Edge(path, node.words, x, y, node.missing)
 
 
 def _rows(items: Sequence[Related]) -> int:

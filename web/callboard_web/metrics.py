@@ -66,9 +66,7 @@ class _RuntimeCollector(Collector):
 
     def _plugins(self) -> Iterable[Family]:
         plugins = self._runtime.plugins
-        states = GaugeMetricFamily(
-            "callboard_plugins", "Plugins, by state.", labels=("state",)
-        )
+        states = GaugeMetricFamily("callboard_plugins", "Plugins, by state.", labels=("state",))
         for state in PluginState:
             number = sum(record.state is state for record in plugins.records.values())
             states.add_metric((state.value,), number)

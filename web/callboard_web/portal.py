@@ -17,7 +17,7 @@ from callboard_web.csrf import Csrf
 from callboard_web.preferences import Reader, reader_of
 from callboard_web.rendering import Renderer
 from callboard_web.slots import Asker, Slots
-from callboard_web.words import KindWords
+from callboard_web.words import Words
 
 if TYPE_CHECKING:
     from callboard_web.runtime import Runtime
@@ -58,7 +58,7 @@ class Portal:
         """Put the parts together."""
         assets = Assets()
         directories = runtime.plugins.directories("callboard_templates")
-        kinds = KindWords(item.value for item in runtime.plugins.contributions.kinds)
+        kinds = Words(item.value for item in runtime.plugins.contributions.kinds)
         renderer = Renderer(runtime.translations, directories, assets, kinds)
         secret = runtime.portal.cookie_secret
         key = secret.get_secret_value() if secret else secrets.token_urlsafe(32)

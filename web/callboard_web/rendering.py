@@ -1,5 +1,6 @@
 """Jinja, with the reader's language and the domain of the template that is being drawn."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -8,8 +9,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, Template
-from jinja2 import StrictUndefined, pass_context
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PrefixLoader,
+    StrictUndefined,
+    Template,
+    pass_context,
+)
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
@@ -19,7 +28,7 @@ from callboard_web import formats
 from callboard_web.assets import Assets
 from callboard_web.preferences import Reader
 from callboard_web.translations import HOST_DOMAIN, Translations, TranslationStore
-from callboard_web.words import KindWords
+from callboard_web.words import Words
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
@@ -54,7 +63,7 @@ class Renderer:
         translations: TranslationStore,
         directories: Mapping[str, Path],
         assets: Assets,
-        words: KindWords,
+        words: Words,
     ) -> None:
         self.translations = translations
         self._assets = assets
@@ -131,7 +140,7 @@ class Renderer:
             gettext, ngettext, newstyle=True, pgettext=pgettext, npgettext=npgettext
         )
 
-    def _install_formats(self, words: KindWords) -> None:
+    def _install_formats(self, words: Words) -> None:
         filters: dict[str, Callable[..., Any]] = {
             "t": lambda text: self.text(text, _reader.get()),
             "age": self.age,
@@ -208,12 +217,8 @@ class Renderer:
         if length is None:
             return "–"
         seconds = length.total_seconds() if isinstance(length, timedelta) else length
-        for limit, divisor, digits, words in _DURATIONS:
-            if seconds < limit:
-                break
-        value = formats.number(
-            round(seconds / divisor, digits) if digits else round(seconds / divisor), _reader.get()
-        )
+        _, divisor, digits, words = next(rule for rule in _DURATIONS if seconds < rule[0])
+        value = formats.number(round(seconds / divisor, digits), _reader.get())
         texts = self.translations.translations(_reader.get().locale)
         return texts.pgettext("duration", words) % {"number": value}
 
@@ -235,10 +240,10 @@ _AGOS: Final = {
     "h": pgettext("age", "%(number)d h ago"),
     "d": pgettext("age", "%(number)d d ago"),
 }
-_DURATIONS: Final = (
-    (1.0, 0.001, 0, pgettext("duration", "%(number)s ms")),
+_DURATIONS: Final[tuple[tuple[float, float, int | None, str], ...]] = (
+    (1.0, 0.001, None, pgettext("duration", "%(number)s ms")),
     (60.0, 1.0, 1, pgettext("duration", "%(number)s s")),
-    (3600.0, 60.0, 0, pgettext("duration", "%(number)s min")),
-    (172800.0, 3600.0, 0, pgettext("duration", "%(number)s h")),
-    (float("inf"), 86400.0, 0, pgettext("duration", "%(number)s d")),
+    (3600.0, 60.0, None, pgettext("duration", "%(number)s min")),
+    (172800.0, 3600.0, None, pgettext("duration", "%(number)s h")),
+    (math.inf, 86400.0, None, pgettext("duration", "%(number)s d")),
 )

@@ -27,10 +27,11 @@ class Translations:
             return
         self._plural = partial(_plural_of, c2py(catalog.plural_expr))
         for message in catalog:
-            text = message.string if isinstance(message.string, tuple | list) else [message.string]
-            if message.id and all(text) and not message.fuzzy:
+            given = message.string
+            texts = (given,) if isinstance(given, str) else tuple(text or "" for text in given or ())
+            if message.id and texts and all(texts) and not message.fuzzy:
                 key = message.id if isinstance(message.id, str) else message.id[0]
-                self._texts[(message.context or "", key)] = tuple(text)
+                self._texts[(message.context or "", key)] = texts
 
     def gettext(self, text: str) -> str:
         return self.pgettext("", text)

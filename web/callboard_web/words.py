@@ -30,8 +30,8 @@ RELATIONS: Final[Mapping[str, Text]] = {
 RELATION_ORDER: Final = {name: index for index, name in enumerate(RELATIONS)}
 
 PROBLEM_KINDS: Final[Mapping[str, Text]] = {
-    "rejected": _("Rejected document"),
-    "conflict": _("Name taken twice"),
+    "rejected": _("Rejected"),
+    "conflict": _("Conflict"),
     "dangling": _("Missing target"),
     "warning": _("Warning"),
 }
@@ -54,8 +54,8 @@ def relation_words(relation: str) -> Text:
     return RELATIONS.get(relation, relation)
 
 
-class KindWords:
-    """The titles of kinds, built-in and contributed."""
+class Words:
+    """The titles of kinds, built-in and contributed, and the words of relations."""
 
     def __init__(self, contributed: Iterable[Kind]) -> None:
         self._titles: dict[str, Text] = {
@@ -65,3 +65,7 @@ class KindWords:
     def title(self, kind: str) -> Text:
         """Give what one of the kind is called, such as `Component`."""
         return self._titles.get(kind.lower(), kind)
+
+    def relation(self, relation: str) -> Text:
+        """Give what one says of a relation, such as `part of`."""
+        return relation_words(relation)

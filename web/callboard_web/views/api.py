@@ -36,7 +36,7 @@ def problems(request: Request) -> Response:
     found = catalog.problems(
         source=parameters.get("source", ""),
         owner=EntityRef.parse(owner, default_kind="group") if owner else None,
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         limit=_number(parameters.get("limit"), "limit", LIMIT, MOST),
         offset=_number(parameters.get("offset"), "offset", 0, 1_000_000),
     )
@@ -47,7 +47,7 @@ def problems(request: Request) -> Response:
 def _number(text: str | None, name: str, default: int, most: int) -> int:
     if text is None:
         return default
-    if not text.isdecimal() or len(text) > 9 or int(text) > most:  # noqa: PLR2004
+    if not text.isdecimal() or len(text) > 9 or int(text) > most:
         raise InputError(f"{name} is not a number from 0 to {most}.")
     return int(text)
 

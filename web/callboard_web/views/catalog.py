@@ -1,7 +1,7 @@
 """The catalog's list: facets, chips, order, columns of plugins, pages."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -91,7 +91,7 @@ def _context(
         "last": result.first + len(result.entities) - 1,
         "counts": service.counts(),
         "source_count": len(service.sources()),
-        "kind_values": _kind_values(facets["kind"], query),
+        "kind_values": _kind_values(facets["kind"], service.counts(), query),
         "facets": [
             Facet(name, title, facets[name]) for name, title in FACETS.items() if facets.get(name)
         ],
@@ -106,11 +106,15 @@ def _context(
     }
 
 
-def _kind_values(values: Sequence[FacetValue], query: CatalogQuery) -> list[FacetValue]:
-    found = list(values)
-    if query.kind != ALL_KINDS and query.kind not in {item.value for item in found}:
-        found.append(FacetValue(query.kind, query.kind, 0, True))
-    return sorted(found, key=lambda item: (-item.count, item.value))
+def _kind_values(
+    values: Sequence[FacetValue], counts: Mapping[str, int], query: CatalogQuery
+) -> list[FacetValue]:
+    """Give every kind there is, always in the same order, with what the filters leave of it."""
+    found = {item.value: item.count for item in values}
+    kinds = {**counts, query.kind: counts.get(query.kind, 0)}
+    kinds.pop(ALL_KINDS, None)
+    ordered = sorted(kinds, key=lambda kind: (-kinds[kind], kind))
+    return [FacetValue(kind, kind, found.get(kind, 0), kind == query.kind) for kind in ordered]
 
 
 def _chips(query: CatalogQuery, facets: Any) -> list[Chip]:

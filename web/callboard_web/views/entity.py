@@ -1,5 +1,6 @@
 """The page of one entity: header, tabs with addresses of their own, cards."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -9,30 +10,21 @@ from starlette.routing import Route
 
 from callboard.contributions import Badge, EntityTab
 from callboard.entities import Entity, EntityRef
-from callboard.errors import NotFoundError
 from callboard.i18n import Translator
 from callboard.plugins import Contributed, PluginError
 from callboard_catalog.search import SearchHit
 from callboard_web.builtin import raw_json, raw_yaml
+from callboard_web.faults import EntityNotFoundError, PageNotFoundError
+from callboard_web.formats import entity_url
 from callboard_web.portal import Crumb, Portal, portal_of, wants_fragment
 from callboard_web.words import PROBLEM_ADVICE, PROBLEM_KINDS, PROBLEM_STATUS
 
 _: Final = Translator("callboard")
 
 CLOSE_MATCHES: Final = 5
+CANDIDATES: Final = 30
+MOST_WORDS: Final = 4
 PROBLEM_LIMIT: Final = 20
-
-
-class EntityNotFoundError(NotFoundError):
-    """There is no such entity; `suggestions` are what may have been meant."""
-
-    def __init__(self, ref: EntityRef, suggestions: Sequence[SearchHit]) -> None:
-        super().__init__(
-            f"There is no {ref.kind} named {ref.name} in the namespace {ref.namespace}.",
-            hint="It may have been renamed or taken out of its source.",
-        )
-        self.suggestions = suggestions
-        self.query = ref.name
 
 
 def entity(request: Request) -> Response:
@@ -43,8 +35,9 @@ def entity(request: Request) -> Response:
     segment = request.path_params.get("tab", "")
     tabs = tab_segments(portal.slots.tabs_of(found))
     if segment and segment not in tabs:
-        raise NotFoundError(
-            f"{found.title} has no part named {segment}.", hint="Open one of its tabs."
+        raise PageNotFoundError(
+            _("%(title)s has no part named %(name)s.", title=found.title, name=segment),
+            _("Open one of its tabs."),
         )
     context = _context(portal, request, found, tabs, segment)
     if segment:
@@ -64,8 +57,8 @@ def card(request: Request) -> Response:
     key = request.path_params["key"]
     drawn = portal.slots.entity_cards(found, portal.asker(request), only=key)
     if not drawn:
-        raise NotFoundError("This entity has no such card.")
-    context = {"card": drawn[0], "retry": request.url.path}
+        raise PageNotFoundError(_("This entity has no such card."))
+    context = {"card": drawn[0], "retry": request.url.path, "again": entity_url(found.ref)}
     return portal.fragment(request, "_card.html", context)
 
 
@@ -97,18 +90,25 @@ def _find(portal: Portal, request: Request) -> Entity:
     ref = EntityRef.of(path["kind"], path["namespace"], path["name"])
     found = portal.runtime.catalog.get(ref)
     if found is None:
-        raise EntityNotFoundError(ref, _close(portal, ref))
+        raise EntityNotFoundError(ref.name, _close(portal, ref))
     return found
 
 
 def _close(portal: Portal, ref: EntityRef) -> list[SearchHit]:
-    """Find what may have been meant: by the whole name, by its words, by its beginning."""
+    """Find what may have been meant: what shares a word, the most alike first."""
     words = ref.name.replace("-", " ").replace("_", " ").split()
-    found: dict[str, SearchHit] = {}
-    for text in dict.fromkeys([ref.name, *words, ref.name[:4]]):
-        for hit in portal.runtime.catalog.search(text, limit=CLOSE_MATCHES):
-            found.setdefault(hit.path, hit)
-    return list(found.values())[:CLOSE_MATCHES]
+    found: dict[EntityRef, SearchHit] = {}
+    for text in [*words[:MOST_WORDS], ref.name[:4]]:
+        for hit in portal.runtime.catalog.search(text, limit=CANDIDATES):
+            if hit.ref:
+                found.setdefault(hit.ref, hit)
+    alike = difflib.SequenceMatcher(b=ref.name)
+
+    def likeness(other: EntityRef) -> float:
+        alike.set_seq1(other.name)
+        return alike.ratio() + (0.1 if other.kind == ref.kind else 0)
+
+    return [found[other] for other in sorted(found, key=likeness, reverse=True)[:CLOSE_MATCHES]]
 
 
 def _context(

@@ -11,7 +11,6 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 
 from callboard.errors import CallboardError
 from callboard.i18n import Text, Translator
-from callboard_web.csrf import TooLargeError
 from callboard_web.portal import Portal, portal_of, wants_fragment
 
 log = logging.getLogger(__name__)
@@ -28,6 +27,10 @@ HEADLINES: dict[int, Text] = {
     413: _("That is too large"),
     422: _("Something is missing or wrong"),
     503: _("Something this needs does not answer"),
+}
+MESSAGES: dict[int, Text] = {
+    404: _("The address may be old or mistyped."),
+    405: _("Go back and open the page by its link."),
 }
 NAMES = {404: "NotFoundError", 405: "MethodNotAllowedError", 403: "NotAllowedError"}
 
@@ -70,25 +73,26 @@ async def answer(request: Request, error: Exception) -> Response:
 
 def json_fault(request: Request, fault: Fault) -> JSONResponse:
     """Give the one JSON error shape of the API."""
+    told = {"name": fault.name, "message": f"{fault.message} {fault.hint}".strip()}
+    if fault.id:
+        told["id"] = fault.id
     content = {
-        "error": {"name": fault.name, "message": f"{fault.message} {fault.hint}".strip()},
+        "error": told,
         "request": {"method": request.method, "url": request.url.path},
         "response": {"statusCode": fault.status},
     }
-    if fault.id:
-        content["error"]["id"] = fault.id
     return JSONResponse(content, fault.status)
 
 
 def _page(portal: Portal, request: Request, fault: Fault, error: Exception) -> Response:
     context = {
         "fault": fault,
-        "headline": HEADLINES.get(fault.status, _("This page could not be built")),
+        "headline": getattr(error, "headline", None) or _headline(fault.status),
+        "message": _message(error, fault),
         "now": portal.runtime.now(),
         "changed": request.method not in ("GET", "HEAD"),
         "suggestions": getattr(error, "suggestions", ()),
         "query": getattr(error, "query", ""),
-        "too_large": isinstance(error, TooLargeError),
     }
     try:
         if wants_fragment(request):
@@ -97,6 +101,19 @@ def _page(portal: Portal, request: Request, fault: Fault, error: Exception) -> R
     except Exception:
         log.exception("The page for an error could not be drawn.")
         return HTMLResponse(_PLAIN.format(fault.id), INTERNAL)
+
+
+def _headline(status: int) -> Text:
+    return HEADLINES.get(status, _("This page could not be built"))
+
+
+def _message(error: Exception, fault: Fault) -> tuple[Text, Text]:
+    """Give what is said and what to do, in the reader's language where the error knows it."""
+    if isinstance(error, HTTPException):
+        return MESSAGES.get(fault.status, ""), ""
+    text: Text = getattr(error, "text", fault.message)
+    hint: Text = getattr(error, "hint_text", fault.hint)
+    return text, hint
 
 
 _PLAIN = (

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from callboard.i18n import Translator
 from callboard.jobs import State, counts, find, runs, summaries
-from callboard.errors import NotFoundError
+from callboard_web.faults import PageNotFoundError
 from callboard_web.portal import Crumb, portal_of
 
 _: Final = Translator("callboard")
@@ -37,7 +37,7 @@ def jobs(request: Request) -> Response:
     state = parameters.get("state", "")
     chosen = cast(State, state) if state in STATE_WORDS else None
     before = parameters.get("before", "")
-    position = int(before) if before.isdecimal() and len(before) < 19 else None  # noqa: PLR2004
+    position = int(before) if before.isdecimal() and len(before) < 19 else None
     with portal.runtime.database.read() as connection:
         listed = runs(connection, state=chosen, limit=LIMIT + 1, before=position)
         found = summaries(connection)
@@ -64,7 +64,9 @@ def run(request: Request) -> Response:
     with portal.runtime.database.read() as connection:
         found = find(connection, number)
     if found is None:
-        raise NotFoundError(f"There is no run {number}.", hint="Old runs are deleted.")
+        raise PageNotFoundError(
+            _("There is no run %(number)s.", number=number), _("Old runs are deleted.")
+        )
     known = portal.runtime.jobs.known.get((found.plugin, found.name))
     context = {
         "run": found,

@@ -10,14 +10,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from callboard.contributions import Page
-from callboard.errors import NotFoundError
+from callboard.i18n import Translator
 from callboard.plugins import Contributed
+from callboard_web.faults import PageNotFoundError
 from callboard_web.portal import Crumb, portal_of
 
 if TYPE_CHECKING:
     from callboard_web.runtime import Runtime
 
 log = logging.getLogger(__name__)
+
+_ = Translator("callboard")
 
 
 def page_routes(runtime: "Runtime") -> list[Route]:
@@ -36,7 +39,9 @@ def _endpoint(page: Contributed[Page]) -> Callable[[Request], Response]:
         portal = portal_of(request)
         drawn = portal.slots.page(page, portal.asker(request))
         if drawn is None:
-            raise NotFoundError(f"{portal.text(request, page.value.title)} has no such page.")
+            raise PageNotFoundError(
+                _("The plugin %(plugin)s has no such page.", plugin=page.plugin)
+            )
         context = {
             "title": page.value.title,
             "drawn": drawn,

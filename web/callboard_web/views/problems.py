@@ -45,7 +45,7 @@ def problems(request: Request) -> Response:
         _reference(parameters.get("owner", "")),
     )
     start = parameters.get("from", "0")
-    offset = min(int(start), MOST_OFFSET) if start.isdecimal() and len(start) < 8 else 0  # noqa: PLR2004
+    offset = min(int(start), MOST_OFFSET) if start.isdecimal() and len(start) < 8 else 0
     found = catalog.problems(
         source=chosen.source,
         owner=EntityRef.parse(chosen.owner) if chosen.owner else None,

@@ -30,16 +30,15 @@ def palette(request: Request) -> Response:
     """Draw the results below the command palette's field."""
     portal = portal_of(request)
     context = _find(portal, request, PALETTE_LIMIT, ())
-    count = _.plural("%(number)s result", "%(number)s results", len(context["hits"]))
+    found = len(context["hits"])
+    count = _.plural("%(number)s result", "%(number)s results", found)
     said = {"say": portal.text(request, count)} if context["text"] else {}
     return portal.fragment(
         request, "_palette.html", context, headers={"hx-trigger": json.dumps(said)}
     )
 
 
-def _find(
-    portal: Portal, request: Request, limit: int, kinds: tuple[str, ...]
-) -> dict[str, Any]:
+def _find(portal: Portal, request: Request, limit: int, kinds: tuple[str, ...]) -> dict[str, Any]:
     text = request.query_params.get("q", "").strip()[:MOST_CHARACTERS]
     hits = portal.runtime.catalog.search(text, kinds=kinds, limit=limit) if text else []
     contributions = portal.runtime.plugins.contributions

@@ -7,10 +7,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from callboard.audit import record
-from callboard.errors import NotFoundError
 from callboard.i18n import Translator
 from callboard.identity import ANONYMOUS
 from callboard.jobs import runs
+from callboard_web.faults import PageNotFoundError
 from callboard_web.portal import Crumb, Portal, portal_of
 from callboard_web.words import PROBLEM_ADVICE, PROBLEM_KINDS, PROBLEM_STATUS
 
@@ -47,7 +47,7 @@ def source(request: Request) -> Response:
     name = request.path_params["name"]
     found = portal.runtime.catalog.source(name)
     if found is None:
-        raise NotFoundError(f"There is no source named {name}.", hint="It may have been removed.")
+        raise _no_source(name)
     context = {
         "source": found,
         "reading": name in _reading(portal),
@@ -69,7 +69,7 @@ def refresh(request: Request) -> Response:
     runtime = portal.runtime
     name = request.path_params["name"]
     if runtime.catalog.source(name) is None:
-        raise NotFoundError(f"There is no source named {name}.", hint="It may have been removed.")
+        raise _no_source(name)
     with runtime.database.write() as connection:
         runtime.jobs.submit(connection, "catalog", "refresh", {"source": name}, key=name)
         record(
@@ -82,6 +82,12 @@ def refresh(request: Request) -> Response:
             at=runtime.now(),
         )
     return RedirectResponse(f"/sources/{name}", 303)
+
+
+def _no_source(name: str) -> PageNotFoundError:
+    return PageNotFoundError(
+        _("There is no source named %(name)s.", name=name), _("It may have been removed.")
+    )
 
 
 def _reading(portal: Portal) -> set[str]:
