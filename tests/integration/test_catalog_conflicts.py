@@ -193,9 +193,7 @@ def test_a_source_that_comes_back_while_it_is_emptied(site: CatalogSite) -> None
     # Killed in the middle: one file is gone, the source is not.
     with site.database.write() as connection:
         connection.execute(models.entity.delete().where(models.entity.c.ref == str(REF)))
-        connection.execute(
-            models.source_file.delete().where(models.source_file.c.path == "a.yaml")
-        )
+        connection.execute(models.source_file.delete().where(models.source_file.c.path == "a.yaml"))
     site.configure(sources=[folder("one"), folder("two")])
     site.read()
     assert served(site) == ("one", "a.yaml", "x")

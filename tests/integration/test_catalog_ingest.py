@@ -12,8 +12,8 @@ from sqlalchemy import select
 from callboard import events
 from callboard.audit.models import audit_entry
 from callboard.database import Database, metadata
-from callboard.events.log import newest
 from callboard.entities import EntityRef
+from callboard.events.log import newest
 from callboard.testing import Clock
 from callboard_catalog import models
 from callboard_catalog.problems import Problem
@@ -215,7 +215,7 @@ def test_one_bad_document_hides_no_neighbour(site: CatalogSite) -> None:
 
 
 BROKEN = {
-    "a rule": 'apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: {name: x, tags: [A]}\n'
+    "a rule": "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: {name: x, tags: [A]}\n"
     "spec: {type: service, lifecycle: production, owner: team}\n",
     "the YAML": "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: {name: x\n",
     "the name": "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  title: x\n"

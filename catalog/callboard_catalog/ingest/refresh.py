@@ -173,7 +173,7 @@ class Refresh:
         )
 
     def _fingerprint(self, source: Source) -> str:
-        digest = hashlib.sha256(f"{FORMAT}\0{source.fingerprint}".encode())
+        digest = hashlib.sha256(f"{FORMAT}\0{source.fingerprint}\0{self.limits!r}".encode())
         for processor in self.processors:
             digest.update(f"\0{processor.key}={processor.value.version}".encode())
         for kind in self.registry.kinds():
