@@ -10,8 +10,7 @@ from typing import Final
 
 from callboard import CONTRACT, __version__
 from callboard.errors import ConflictError, InputError
-from callboard.plugins import ENTRY_POINT_GROUP
-from callboard.plugins import PLUGIN_NAME
+from callboard.plugins import ENTRY_POINT_GROUP, PLUGIN_NAME
 
 TEMPLATE: Final = Path(__file__).parent / "template"
 RESERVED: Final = frozenset({"callboard", "catalog", "portal", "testing", "web"})

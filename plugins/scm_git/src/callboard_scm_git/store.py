@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from callboard_scm_git.models import activity, commit, contributor, folder, reference, repository
 from callboard_scm_git.reading import Known, Reading
@@ -31,20 +32,25 @@ def register(connection: Connection, wanted: Wanted) -> None:
     known = registered(connection)
     for url, paths in wanted.items():
         if url not in known:
-            connection.execute(
-                insert(repository).values(
-                    url=url, state="", head="", branch="",
-                    branches=0, tags=0, contributors=0, error="",
-                )
+            _insert_new(
+                connection,
+                repository,
+                {"url": url, "state": "", "head": "", "branch": "", "error": "",
+                 "branches": 0, "tags": 0, "contributors": 0},
             )  # fmt: skip
         number = connection.execute(
             select(repository.c.id).where(repository.c.url == url)
         ).scalar_one()
         missing = sorted({"", *paths} - known.get(url, set()))
         room = MAXIMUM_FOLDERS - len(known.get(url, set()))
-        rows = [{"repository_id": number, "path": path, "state": ""} for path in missing[:room]]
-        if rows:
-            connection.execute(insert(folder), rows)
+        for path in missing[:room]:
+            _insert_new(connection, folder, {"repository_id": number, "path": path, "state": ""})
+
+
+def _insert_new(connection: Connection, table: Table, row: dict[str, object]) -> None:
+    """Insert a row that another process may just have inserted as well."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(dialect.insert(table).values(row).on_conflict_do_nothing())
 
 
 def forget(connection: Connection, wanted: Wanted) -> None:
