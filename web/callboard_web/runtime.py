@@ -41,10 +41,11 @@ from callboard_catalog.builtin import CatalogPlugin
 from callboard_catalog.descriptors import BUILT_IN_KINDS, KindRegistry
 from callboard_catalog.engine import CatalogEngine
 from callboard_catalog.service import CatalogService
-from callboard_catalog.settings import CatalogSettings
+from callboard_catalog.settings import CatalogSettings, GitSource
 from callboard_web import builtin
 from callboard_web.lock import lock_database
 from callboard_web.settings import PortalSettings
+from callboard_web.webhooks import webhook_jobs
 
 if TYPE_CHECKING:
     from callboard.jobs import Jobs
@@ -137,7 +138,14 @@ class Runtime:
             settings=settings,
             plugins=plugins,
             database=database,
-            services=Services(settings, database, catalog, base=base, clock=clock),
+            services=Services(
+                settings,
+                database,
+                catalog,
+                base=base,
+                clock=clock,
+                configured_repositories=_repositories(settings),
+            ),
             catalog=catalog,
             base=base,
             clock=clock,
@@ -179,7 +187,7 @@ class Runtime:
         contributions = self.plugins.contributions
         jobs = Jobs(
             self.database,
-            contributions.jobs,
+            [*contributions.jobs, *webhook_jobs(contributions.webhooks)],
             self.host,
             located,
             self.clock,
@@ -344,3 +352,8 @@ def _located(url: str, base: Path) -> str:
     if not parts.drivername.startswith("sqlite") or file in ("", ":memory:"):
         return url
     return parts.set(database=str(base / file)).render_as_string(hide_password=False)
+
+
+def _repositories(settings: Settings) -> list[str]:
+    sources = settings.section(CatalogSettings).sources
+    return [source.url for source in sources if isinstance(source, GitSource)]
