@@ -48,7 +48,7 @@ class DaemonPool:
         return future
 
     def close(self) -> None:
-        """Let the threads end, each after the call it is in; calls that wait are left."""
+        """Let the threads end once all that was submitted is done; does not wait for it."""
         for _ in range(self.threads):
             self._queue.put(None)
 
