@@ -1,5 +1,6 @@
 """The `callboard` program."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -21,6 +22,10 @@ RUNTIME: Final = "callboard.runtime"
 
 class PluginCommandError(CallboardError):
     """A command of a plugin cannot be used."""
+
+
+GC_THRESHOLD: Final = 50_000
+"""Objects between collections: reading a catalog makes many that live, few that form cycles."""
 
 
 class PluginCommands(TyperGroup):
@@ -129,6 +134,7 @@ app.add_typer(jobs.app, name="jobs")
 
 def main() -> None:
     """Run the program; errors meant for people are printed without a traceback."""
+    gc.set_threshold(GC_THRESHOLD, 20, 50)
     try:
         app()
     except CallboardError as error:

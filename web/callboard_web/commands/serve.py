@@ -16,9 +16,6 @@ DEFAULT_WORKERS: Final = 2
 GRACE_SECONDS: Final = 1
 """How long requests may take to end once a signal has come."""
 
-GC_THRESHOLD: Final = 50_000
-"""Objects between collections: reading a catalog makes many that live, few that form cycles."""
-
 
 def serve(
     listen: Annotated[
@@ -32,7 +29,6 @@ def serve(
 
 def run_portal(runtime: Runtime, *, listen: str = "", banner: str = "") -> None:
     """Serve until a signal comes; raises `SettingsError` where the port is in use."""
-    _collect_less_often()
     host, port = _address(listen or runtime.portal.listen)
     listener = _bind(host, port)
     try:
@@ -73,8 +69,7 @@ def worker(
                 "A worker of its own needs PostgreSQL.",
                 hint="With SQLite, `callboard serve` runs the jobs itself.",
             )
-        _collect_less_often()
-        # Beside a `serve` that shall run none, jobs.workers is 0 in the settings of both.
+            # Beside a `serve` that shall run none, jobs.workers is 0 in the settings of both.
         runtime.workers = workers or runtime.workers or DEFAULT_WORKERS
         ended = threading.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
@@ -82,10 +77,6 @@ def worker(
         runtime.start(worker=True, serve=False)
         typer.echo(f"The worker runs {runtime.workers} jobs at once.")
         ended.wait()
-
-
-def _collect_less_often() -> None:
-    gc.set_threshold(GC_THRESHOLD, 20, 50)
 
 
 def _address(listen: str) -> tuple[str, int]:

@@ -69,7 +69,6 @@ def demo_configuration(directory: Path, database_url: str, port: int) -> str:
             ]
         },
         "git": {"allow_local": [str(directory)]},
-        "plugins": {"enable": []},
     }
     return yaml.safe_dump(settings, allow_unicode=True, sort_keys=False)
 
