@@ -28,8 +28,8 @@ def _utc_now() -> datetime:
 class CatalogSite:
     """A catalog over a database with its tables; sources are read when it is told to.
 
-    `base` is the folder that relative sources begin at; Git repositories below it may be read, and
-    private addresses may be asked over HTTP, without a second attempt.
+    `base` is the folder that relative sources begin at; Git repositories below it (or below
+    `local`) may be read, and private addresses may be asked over HTTP, without a second attempt.
     """
 
     def __init__(
@@ -40,11 +40,13 @@ class CatalogSite:
         sources: Sequence[Mapping[str, Any]] = (),
         contributions: Contributions | None = None,
         now: Callable[[], datetime] = _utc_now,
+        local: Path | None = None,
         **catalog: Any,
     ) -> None:
         self.database = database
         self.base = base
         self.now = now
+        self.local = local or base
         self.contributions = contributions or Contributions()
         self.service = CatalogService(database)
         self._catalog: dict[str, Any] = {"sources": list(sources), **catalog}
@@ -59,7 +61,7 @@ class CatalogSite:
             orjson.dumps(
                 {
                     "catalog": self._catalog,
-                    "git": {"allow_local": [str(self.base)]},
+                    "git": {"allow_local": [str(self.local)]},
                     "http": {"allow_private": True, "retries": 0},
                 }
             )
@@ -90,14 +92,14 @@ class CatalogSite:
 
 def descriptor(name: str, kind: str = "Component", *, spec: Any = None, **metadata: Any) -> str:
     """Give a descriptor of one document; a Component's and a Group's `spec` is filled in."""
-    filled: dict[str, Any] = {
+    defaults: dict[str, dict[str, Any]] = {
         "Component": {"type": "service", "lifecycle": "production", "owner": "team"},
         "Group": {"type": "team", "children": []},
-    }.get(kind, {})
+    }
     document = {
         "apiVersion": "backstage.io/v1alpha1",
         "kind": kind,
         "metadata": {"name": name, **metadata},
-        "spec": {**filled, **(spec or {})},
+        "spec": {**defaults.get(kind, {}), **(spec or {})},
     }
     return orjson.dumps(document).decode() + "\n"
