@@ -116,8 +116,8 @@ def test_a_wrong_type_is_noted(guard: Guard, value: object, expected: Any, messa
 
 def test_an_object_that_lies_about_its_class_is_noted(guard: Guard) -> None:
     class Liar:
-        @property
-        def __class__(self) -> Any:  # type: ignore[misc]
+        @property  # type: ignore[misc]
+        def __class__(self) -> Any:
             raise ZeroDivisionError
 
     assert fault(guard, Liar).kind == "raised"
