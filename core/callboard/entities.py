@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, Self
+from urllib.parse import quote
 
 from callboard.errors import InputError
 
@@ -66,6 +67,14 @@ class EntityRef:
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.namespace}/{self.name}"
+
+    def path(self, tab: str = "") -> str:
+        """Give the address of the entity's page in the portal, or of one of its tabs.
+
+        A plugin's tab is named `<plugin>.<name>`.
+        """
+        parts = (self.namespace, self.kind, self.name, *((tab,) if tab else ()))
+        return "/catalog/" + "/".join(quote(part, safe="") for part in parts)
 
     def relative(self, *, kind: str = "", namespace: str = DEFAULT_NAMESPACE) -> str:
         """Give the shortest text that reads back with these defaults, for people to read."""

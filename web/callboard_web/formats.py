@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from babel import Locale
 from babel.dates import format_date, format_datetime
@@ -110,8 +110,7 @@ def safe_url(url: Any) -> str:
 
 def entity_url(ref: EntityRef, tab: str = "") -> str:
     """Give the address of an entity's page, or of one of its tabs."""
-    path = f"/catalog/{quote(ref.namespace)}/{quote(ref.kind)}/{quote(ref.name)}"
-    return f"{path}/{quote(tab)}" if tab else path
+    return ref.path(tab)
 
 
 def marked(text: str) -> Markup:

@@ -76,7 +76,7 @@ def _entities(
         found.append(
             SearchHit(
                 title=row["title"],
-                path=f"/catalog/{ref.namespace}/{ref.kind}/{ref.name}",
+                path=ref.path(),
                 kind=row["kind"],
                 subtitle=" · ".join(fact for fact in facts if fact and fact != row["title"]),
                 ref=ref,

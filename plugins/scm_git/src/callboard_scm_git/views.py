@@ -115,4 +115,5 @@ def stale_badge(context: EntityContext) -> Badge | None:
     if quiet < context.host.settings.stale_after:
         return None
     detail = _.plural("No commit for %(number)d day.", "No commit for %(number)d days.", quiet.days)
-    return Badge(status="warn", label=_("Stale repository"), detail=detail)
+    path = context.entity.ref.path("scm_git.source")
+    return Badge(status="warn", label=_("Stale repository"), detail=detail, path=path)
