@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from callboard_web.runtime import Runtime
 
 BUCKETS: Final = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
-SECONDS_HELP: Final = "Time until a response begins, by route."
+SECONDS_HELP: Final = "Time until a response begins, by view."
 
 
 class Metrics:
@@ -33,18 +33,26 @@ class Metrics:
         self._seconds = Histogram(
             "callboard_http_request_seconds",
             SECONDS_HELP,
-            ("method", "route", "status"),
+            ("method", "view", "status"),
             buckets=BUCKETS,
             registry=self.registry,
         )
         self.registry.register(_RuntimeCollector(runtime))
 
     def observe(self, scope: Scope, status: int, seconds: float) -> None:
-        """Note a response. The route is its pattern: addresses would be without number."""
-        route = scope.get("route")
-        pattern = getattr(route, "path", "") or "none"
+        """Note a response, by the view that made it: addresses would be without number."""
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._seconds.labels(method, pattern, str(status)).observe(seconds)
+        self._seconds.labels(method, _view_of(scope), str(status)).observe(seconds)
+
+
+def _view_of(scope: Scope) -> str:
+    route = scope.get("route")
+    if route is not None:
+        return str(route.path)
+    endpoint = scope.get("endpoint")
+    if endpoint is None:
+        return "none"
+    return f"{endpoint.__module__.rpartition('.')[2]}.{endpoint.__name__}"
 
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
