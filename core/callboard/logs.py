@@ -14,6 +14,9 @@ from callboard.settings import LogSettings
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """The id of the request that is answered here, as in its `x-request-id` header."""
 
+TALKATIVE: Final = ("huey", "uvicorn", "alembic", "git", "httpcore")
+"""Libraries that tell of every step they take; heard at level debug only."""
+
 
 class RequestFilter(logging.Filter):
     """Notes the request's id on records; it drops none."""
@@ -63,6 +66,9 @@ def set_up_logging(
     handler.addFilter(RequestFilter())
     handler.addFilter(RedactingFilter(tuple(secrets)))
     logging.basicConfig(level=settings.level.upper(), handlers=[handler], force=True)
+    for name in TALKATIVE:
+        level = logging.NOTSET if settings.level == "debug" else logging.WARNING
+        logging.getLogger(name).setLevel(level)
 
 
 def _moment(record: logging.LogRecord) -> datetime:

@@ -14,6 +14,7 @@ from callboard.database import Database
 from callboard.events import log as event_log
 
 BATCH: Final = 500
+STOP_SECONDS: Final = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +149,7 @@ class EventStream:
         self.database.committed.unlisten(event_log.TOPIC, self._wake.set)
         self._wake.set()
         if self._thread is not None:
-            self._thread.join(5)
+            self._thread.join(STOP_SECONDS)
             self._thread = None
         for subscription in self._readers():
             subscription.close()

@@ -1,9 +1,13 @@
 """`callboard serve` and `callboard worker`."""
 
+import asyncio
 import gc
+import logging
 import signal
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Final
 
 import typer
@@ -11,6 +15,8 @@ import typer
 from callboard.errors import SettingsError
 from callboard_web.commands.common import opened
 from callboard_web.runtime import Runtime
+
+log = logging.getLogger(__name__)
 
 DEFAULT_WORKERS: Final = 2
 GRACE_SECONDS: Final = 1
@@ -31,9 +37,13 @@ def run_portal(runtime: Runtime, *, listen: str = "", banner: str = "") -> None:
     """Serve until a signal comes; raises `SettingsError` where the port is in use."""
     host, port = _address(listen or runtime.portal.listen)
     listener = _bind(host, port)
+    # Until the server has its own handlers a signal interrupts what is begun.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         runtime.start(worker=True, serve=True)
         _serve(runtime, listener, banner or f"Callboard listens on http://{host}:{port}")
+    except KeyboardInterrupt:
+        log.info("Interrupted before the portal was ready.")
     finally:
         listener.close()
 
@@ -42,6 +52,19 @@ def _serve(runtime: Runtime, listener: socket.socket, banner: str) -> None:
     import uvicorn
 
     from callboard_web.app import create_app
+
+    class Server(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            # The server's own handling ends the process by the signal, before all else has ended.
+            for name in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(name, self.handle_exit)
+            yield
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            # The streams of open pages would last until they are cut.
+            await asyncio.to_thread(runtime.events.stop)
+            await super().shutdown(sockets)
 
     config = uvicorn.Config(
         create_app(runtime),
@@ -54,7 +77,7 @@ def _serve(runtime: Runtime, listener: socket.socket, banner: str) -> None:
     )
     gc.freeze()
     typer.echo(banner)
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener])
 
 
 def worker(
@@ -69,7 +92,7 @@ def worker(
                 "A worker of its own needs PostgreSQL.",
                 hint="With SQLite, `callboard serve` runs the jobs itself.",
             )
-            # Beside a `serve` that shall run none, jobs.workers is 0 in the settings of both.
+        # Beside a `serve` that shall run none, jobs.workers is 0 in the settings of both.
         runtime.workers = workers or runtime.workers or DEFAULT_WORKERS
         ended = threading.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
