@@ -35,7 +35,7 @@ def _raise(context: object) -> Fragment:
 
 
 def _hang(context: object) -> Fragment:
-    time.sleep(1.5)
+    time.sleep(0.45)
     return Fragment(source="too late")
 
 

@@ -1,17 +1,21 @@
 """The pages answer in both languages and show what there is."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from starlette.testclient import TestClient
 
 from callboard_web.runtime import Runtime
 
+TokenOf = Callable[[TestClient], str]
+
 ENTITY = "/catalog/default/component/order-service"
 PAGES = (
     "/", "/catalog", "/catalog?kind=all&sort=updated&order=desc", "/catalog?q=zzz", ENTITY,
     f"{ENTITY}/relations", f"{ENTITY}/raw", f"{ENTITY}/raw?format=json", f"{ENTITY}/extra",
-    "/catalog/default/api/order-api/definition", "/search", "/search?q=order", "/search/palette?q=order",
+    "/catalog/default/api/order-api/definition", "/search", "/search?q=order",
+    "/search/palette?q=order",
     "/sources", "/sources/shop", "/sources/gone", "/problems", "/problems?kind=rejected", "/jobs",
     "/jobs/1", "/plugins", "/plugins/sample", "/navigation", "/sample/things/a",
 )  # fmt: skip
@@ -121,7 +125,7 @@ def test_problems_are_counted_and_narrowed(client: TestClient) -> None:
     assert "not-there" in client.get("/problems?owner=group:default/trade-core").text
 
 
-def test_preferences_are_kept_and_lead_back(client: TestClient, token_of) -> None:  # type: ignore[no-untyped-def]
+def test_preferences_are_kept_and_lead_back(client: TestClient, token_of: TokenOf) -> None:
     form = {"csrf_token": token_of(client), "theme": "dark", "next": "/catalog?q=x"}
     response = client.post("/preferences", data=form, follow_redirects=False)
     assert (response.status_code, response.headers["location"]) == (303, "/catalog?q=x")
@@ -142,7 +146,7 @@ def test_times_are_in_the_readers_zone(client: TestClient) -> None:
 def test_refresh_asks_for_a_run_and_is_audited(
     client: TestClient,
     portal_runtime: Runtime,
-    token_of,  # type: ignore[no-untyped-def]
+    token_of: TokenOf,
 ) -> None:
     from callboard.audit import entries
 

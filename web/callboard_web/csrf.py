@@ -60,8 +60,8 @@ class Csrf:
         self._check_origin(request)
         identity = self.identity(request)
         try:
-            owner, _ = self._token.loads(token, max_age=_SECONDS)
-        except (BadSignature, ValueError, TypeError):
+            owner = self._token.loads(token, max_age=_SECONDS)[0]
+        except BadSignature:
             owner = ""
         if not identity or not secrets.compare_digest(str(owner), identity):
             raise ForgedRequestError(

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from starlette.requests import Request
@@ -31,11 +31,12 @@ async def live(request: Request) -> Response:
     last = request.headers.get("last-event-id", "")
     after = int(last) if last.isdecimal() and len(last) <= MOST_DIGITS else None
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    content = _stream(events.subscribe(after=after))
+    content = stream_of(events.subscribe(after=after))
     return StreamingResponse(content, media_type="text/event-stream", headers=headers)
 
 
-async def _stream(subscription: Subscription) -> AsyncIterator[str]:
+async def stream_of(subscription: Subscription) -> AsyncGenerator[str, None]:
+    """Give the messages for one reader until the stream ends."""
     with subscription:
         yield "retry: 3000\nevent: beat\ndata:\n\n"
         while True:

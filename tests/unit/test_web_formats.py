@@ -1,0 +1,127 @@
+"""Times, numbers, links and marks; the graph; what a browser wishes for."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from callboard.entities import EntityRef
+from callboard_catalog.reading import Related
+from callboard_web import formats, graph
+from callboard_web.preferences import Reader, best_language, zone_named
+
+NOW = datetime(2026, 11, 20, 6, 32, 8, tzinfo=UTC)
+ENGLISH = Reader(language="en", zone=ZoneInfo("Asia/Shanghai"), now=NOW)
+CHINESE = Reader(language="zh-CN", zone=ZoneInfo("Asia/Shanghai"), now=NOW)
+
+
+def test_exact_times() -> None:
+    assert formats.exact(NOW, ENGLISH) == "20 Nov 2026, 14:32"
+    assert formats.exact(NOW, CHINESE) == "2026-11-20 14:32"
+    assert formats.day(NOW, ENGLISH) == "Friday 20 November 2026"
+    assert formats.day(NOW, CHINESE) == "2026年11月20日 星期五"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (-5, ("now", 0)),
+        (59, ("now", 0)),
+        (60, ("min", 1)),
+        (3599, ("min", 59)),
+        (26 * 3600, ("h", 26)),
+        (3 * 86400, ("d", 3)),
+        (7 * 86400, None),
+    ],
+)
+def test_ages(seconds: int, expected: object) -> None:
+    assert formats.age_parts(NOW - timedelta(seconds=seconds), NOW) == expected
+
+
+def test_numbers() -> None:
+    assert formats.number(1846, ENGLISH) == "1,846"
+    assert formats.number(1846, CHINESE) == "1,846"
+    assert formats.number(2.4, ENGLISH) == "2.4"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://example.com/x", "https://example.com/x"),
+        ("mailto:a@example.com", "mailto:a@example.com"),
+        ("/catalog", "/catalog"),
+        ("//evil.example", "#"),
+        ("/\\evil.example", "#"),
+        ("javascript:alert(1)", "#"),
+        (" JaVaScRiPt:alert(1)", "#"),
+        ("data:text/html,x", "#"),
+        ("http://[bad", "#"),
+        ("", "#"),
+        (None, "#"),
+    ],
+)
+def test_links_from_outside(url: object, expected: str) -> None:
+    assert formats.safe_url(url) == expected
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example", "https://evil.example", "/\\evil", "/a\r\nSet-Cookie: x", "", "a"]
+)
+def test_ways_back_stay_in_the_portal(path: str) -> None:
+    assert formats.address(path) == "/"
+    assert formats.address("/catalog?q=1") == "/catalog?q=1"
+
+
+def test_marks_are_escaped() -> None:
+    text = formats.marked("\ue000<b>\ue001 & co")
+    assert str(text) == "<mark>&lt;b&gt;</mark> &amp; co"
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("", "en"),
+        ("zh", "zh-CN"),
+        ("zh-TW,en;q=0.5", "zh-CN"),
+        ("de, en;q=0.4, zh;q=0.7", "zh-CN"),
+        ("de", "en"),
+        ("zh;q=nonsense", "en"),
+    ],
+)
+def test_language_of_the_browser(header: str, expected: str) -> None:
+    assert best_language(header, ("en", "zh-CN")) == expected
+
+
+@pytest.mark.parametrize("name", ["", "../../etc/passwd", "x" * 65, "Nowhere/Land", "\x00"])
+def test_unknown_time_zones(name: str) -> None:
+    assert zone_named(name) is None
+
+
+def _related(relation: str, number: int) -> Related:
+    name = f"{relation.lower()}-{number}"
+    return Related(relation, EntityRef("component", "default", name), name, "component", True)
+
+
+def test_graph_puts_needs_to_the_right_and_limits_a_side() -> None:
+    related = [_related("dependsOn", number) for number in range(9)]
+    related += [_related("partOf", 0)]
+    ref = EntityRef("component", "default", "orders")
+    drawn = graph.lay_out(ref, "Orders", related)
+    left = [node for node in drawn.nodes if node.x < drawn.centre.x]
+    right = [node for node in drawn.nodes if node.x > drawn.centre.x]
+    assert [node.full_title for node in left] == ["partof-0"]
+    assert len(right) == graph.MOST
+    assert right[-1].more == 4
+    assert (drawn.shown, drawn.total) == (6, 10)
+    for node in drawn.nodes:
+        assert 0 <= node.x <= drawn.width - drawn.node_width
+        assert 0 <= node.y <= drawn.height - drawn.node_height
+    rows = sorted(node.y for node in right)
+    assert all(low + drawn.node_height < high for low, high in pairwise(rows))
+
+
+def test_titles_are_cut_by_their_width() -> None:
+    assert graph.shorten("orders") == "orders"
+    assert graph.shorten("订单服务订单服务订单服务") == "订单服务订单服务…"
+    assert len(graph.shorten("a" * 50)) == graph.TITLE_UNITS

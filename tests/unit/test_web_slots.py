@@ -1,0 +1,131 @@
+"""A contribution that fails costs its own place, is named there, and is listed."""
+
+import re
+from types import ModuleType
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from callboard_web.runtime import Runtime
+from callboard_web.views.hooks import NotVerifiedError
+
+ENTITY = "/catalog/default/component/order-service"
+
+
+def _card(page: str, name: str) -> str:
+    found = re.search(rf'<section [^>]*id="card-sample-{name}".*?</section>', page, re.DOTALL)
+    return found[0] if found else ""
+
+
+def test_good_card_is_drawn_and_escaped(client: TestClient) -> None:
+    card = _card(client.get(ENTITY).text, "good")
+    assert "<p id='good'>Owner &lt;i&gt; <time datetime=\"" in card
+
+
+def test_card_without_content_takes_no_place(client: TestClient) -> None:
+    assert _card(client.get(ENTITY).text, "nothing") == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("raising", "It stopped with an error."),
+        ("slow", "It did not answer in time."),
+        ("wrong", "It gave something that cannot be shown."),
+        ("template", "It stopped with an error."),
+    ],
+)
+def test_failing_card_is_named(client: TestClient, name: str, words: str) -> None:
+    response = client.get(ENTITY)
+    assert response.status_code == 200
+    card = _card(response.text, name)
+    assert "The plugin sample failed." in card
+    assert words in card
+    assert re.search(r"e-[0-9a-f]{8}", card)
+    assert f'hx-get="{ENTITY}/cards/sample.{name}"' in card
+    assert "the card is broken" not in card
+    assert 'id="card-portal-about"' in response.text
+
+
+def test_card_can_be_tried_again(client: TestClient) -> None:
+    again = client.get(f"{ENTITY}/cards/sample.raising", headers={"hx-request": "true"})
+    assert again.text.lstrip().startswith("<section")
+    assert "<html" not in again.text
+    assert client.get(f"{ENTITY}/cards/sample.nope").status_code == 404
+    assert "Hello." in client.get("/cards/sample.hello").text
+
+
+def test_error_is_listed_with_its_id(client: TestClient) -> None:
+    card = _card(client.get(ENTITY).text, "raising")
+    found = re.search(r"e-[0-9a-f]{8}", card)
+    assert found
+    page = client.get("/plugins/sample").text
+    assert found[0] in page
+    assert "RuntimeError: the card is broken" in page
+    assert "sample" in client.get("/plugins").text
+
+
+def test_badges_and_tabs(client: TestClient) -> None:
+    page = client.get(ENTITY).text
+    assert '<span class="pill warn" title="">' in page
+    assert "sample failed" in page
+    assert f'href="{ENTITY}/extra"' in page
+    assert f'href="{ENTITY}/sample.relations"' in page, "a taken name gets the plugin's before it"
+    assert "Unsure" not in page
+    assert "The plugin sample failed." in client.get(f"{ENTITY}/sample.relations").text
+    assert client.get(f"{ENTITY}/nope").status_code == 404
+
+
+def test_columns(client: TestClient) -> None:
+    page = client.get("/catalog").text
+    assert page.count("7 visits") == 50
+    assert "The column Raising of the plugin sample failed." in page
+    assert "The column Wrong cells of the plugin sample failed." in page
+
+
+def test_plugin_page(client: TestClient) -> None:
+    assert "<h1>Page of tea &amp; more</h1>" in client.get("/sample/things/tea%20&%20more").text
+    assert client.get("/sample/things/none").status_code == 404
+    broken = client.get("/sample/")
+    assert broken.status_code == 500
+    assert "The plugin sample failed." in broken.text
+
+
+def test_home_card(client: TestClient) -> None:
+    page = client.get("/").text
+    assert "Hello." in page
+    assert "The plugin sample failed." in _card(page, "raising")
+
+
+def _received(runtime: Runtime) -> list[bytes]:
+    module: Any = runtime.plugins.records["sample"].module
+    assert isinstance(module, ModuleType)
+    received: list[bytes] = module.received
+    return received
+
+
+def test_webhook_is_verified_stored_and_handled(
+    client: TestClient, portal_runtime: Runtime
+) -> None:
+    refused = client.post("/hooks/sample/push", content=b"x", headers={"x-signature": "wrong"})
+    assert refused.status_code == NotVerifiedError.status
+    headers = {"x-signature": "right", "authorization": "Bearer secret-token"}
+    taken = client.post("/hooks/sample/push?a=1", content=b"\x00\xff body", headers=headers)
+    assert taken.status_code == 202
+    assert _received(portal_runtime) == [], "handled by the job, not while the sender waits"
+    with portal_runtime.database.read() as connection:
+        from callboard.jobs import find
+
+        run = find(connection, taken.json()["run"])
+    assert run is not None
+    assert run.payload["query"] == {"a": "1"}
+    assert "secret-token" not in str(run.payload)
+    portal_runtime.jobs.run_once()
+    assert _received(portal_runtime) == [b"\x00\xff body"]
+
+
+def test_webhook_has_its_limits(client: TestClient) -> None:
+    assert client.post("/hooks/sample/nope").status_code == 404
+    large = b"x" * (5 * 1024 * 1024 + 1)
+    assert client.post("/hooks/sample/push", content=large).status_code == 413
