@@ -224,7 +224,7 @@ def _cursors(
 ) -> tuple[str, str, int]:
     first = cursor.first if cursor else 1
     if not rows:
-        return "", "", 0
+        return *_ways_out(order, cursor), 0
     if cursor and cursor.back:
         first = max(1, first - len(rows))
     has_next = more or (cursor is not None and cursor.back)
@@ -236,6 +236,16 @@ def _cursors(
         preceding.encode() if has_previous else "",
         first,
     )
+
+
+def _ways_out(order: str, cursor: Cursor | None) -> tuple[str, str]:
+    """Give the cursors of a page that became empty: what it stood at is the nearest there is."""
+    if cursor is None:
+        return "", ""
+    step = -1 if order.startswith("-") else 1
+    if cursor.back:
+        return replace(cursor, id=max(0, cursor.id - step), back=False, first=1).encode(), ""
+    return "", replace(cursor, id=cursor.id + step, back=True).encode()
 
 
 def total(connection: Connection, request: ListRequest) -> int:

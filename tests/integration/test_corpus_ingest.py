@@ -5,7 +5,6 @@ import os
 import posixpath
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -66,7 +65,7 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture
 def real(
     database: Database, tmp_path: Path, repositories: dict[str, Path]
-) -> Iterator[tuple[CatalogSite, dict[str, str]]]:
+) -> tuple[CatalogSite, dict[str, str]]:
     """Give a catalog that has read them all, and the folder of each source."""
     paths: defaultdict[str, list[str]] = defaultdict(list)
     for file, facts in load("real/files.json").items():
@@ -85,7 +84,7 @@ def real(
     site.engine.refresh.fetch = lambda url: b"{}"
     for name in names:
         assert site.engine.read(name).error == ""
-    yield site, names
+    return site, names
 
 
 def places(site: CatalogSite, table: Table, names: dict[str, str]) -> dict[Place, list[Any]]:

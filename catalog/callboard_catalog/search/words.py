@@ -7,7 +7,7 @@ Both databases get the same words, made here; neither's own parser takes part.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ _ASCII_RUN: Final = re.compile(r"[a-z0-9]{1,64}")
 _ACCENTS: Final = re.compile("[\u0300-\u036f]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LONGEST: Final = 64
+_LONGEST_QUERY: Final = 1_000
 _MOST: Final = 400
 
 
@@ -67,7 +68,7 @@ class Words:
     @classmethod
     def of_query(cls, text: str) -> "Words":
         """Read what a person typed; the last word counts as begun, not as whole."""
-        runs = _RUN.findall(_folded(text))[:12]
+        runs = [run[:_LONGEST] for run in _RUN.findall(_folded(text[:_LONGEST_QUERY]))[:12]]
         whole: dict[str, None] = {}
         prefixes: dict[str, None] = {}
         for position, run in enumerate(runs):
@@ -90,12 +91,13 @@ class Words:
         patterns = sorted((*self.whole, *self.prefixes), key=len, reverse=True)
         if not patterns:
             return text
-        return _join_marks(re.sub(_either(patterns), "\ue000\\g<0>\ue001", text, flags=re.I))
-
-
-def _either(patterns: Iterable[str]) -> str:
-    return "|".join(re.escape(pattern) for pattern in patterns)
-
-
-def _join_marks(text: str) -> str:
-    return text.replace("\ue001\ue000", "")
+        # Matches overlap: those of neighbouring pairs share a character.
+        either = "|".join(re.escape(pattern) for pattern in patterns)
+        covered: set[int] = set()
+        for match in re.finditer(f"(?=({either}))", text, re.I):
+            covered.update(range(*match.span(1)))
+        marked = "".join(
+            f"\ue000{character}\ue001" if at in covered else character
+            for at, character in enumerate(text)
+        )
+        return marked.replace("\ue001\ue000", "")
