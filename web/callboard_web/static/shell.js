@@ -62,13 +62,11 @@
   ready(document);
   document.getElementById("shortcuts-button").hidden = false;
   body.addEventListener("say", (event) => say(event.detail.value));
-  body.addEventListener("htmx:afterSwap", (event) => {
-    const target = document.getElementById(event.detail.target.id) || event.detail.target;
-    ready(target);
+  body.addEventListener("htmx:afterSwap", () => {
+    ready(document);
     const list = document.getElementById("list");
     if (list && document.activeElement === body) list.focus({ preventScroll: true });
   });
-  // Without this the address without a fragment and with one would share a place in caches.
   body.addEventListener("htmx:sendError", () => body.classList.add("offline"));
   body.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.successful) body.classList.remove("offline");
