@@ -70,16 +70,13 @@ class Database:
 
     def _make_engine(self, pool_size: int, busy_seconds: float) -> Engine:
         if self.dialect == "postgresql":
-            given = (
-                {} if "connect_timeout" in self.url.query else {"connect_timeout": CONNECT_SECONDS}
-            )
             return create_engine(
                 self.url,
                 pool_size=pool_size,
                 max_overflow=pool_size,
                 pool_timeout=POOL_SECONDS,
                 pool_pre_ping=True,
-                connect_args=given,
+                connect_args=self._unless_given("connect_timeout", CONNECT_SECONDS),
             )
         if self.url.database in (None, "", ":memory:"):
             raise SettingsError(
@@ -92,11 +89,18 @@ class Database:
             pool_size=pool_size,
             max_overflow=2 * pool_size,
             pool_timeout=POOL_SECONDS,
-            connect_args={"check_same_thread": False, "timeout": busy_seconds},
+            connect_args={
+                "check_same_thread": False,
+                **self._unless_given("timeout", busy_seconds),
+            },
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
+
+    def _unless_given(self, name: str, value: float) -> dict[str, float]:
+        """Give an option of the driver with its default; one in the URL has precedence."""
+        return {} if name in self.url.query else {name: value}
 
     @property
     def path(self) -> Path | None:
