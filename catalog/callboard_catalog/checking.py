@@ -31,21 +31,32 @@ class Checked:
 
 
 def check_paths(paths: Sequence[Path], registry: KindRegistry, limits: Limits) -> Iterator[Checked]:
-    """Check files; of folders, all `catalog-info.yaml` below. URLs in placeholders are not read."""
+    """Check files; of folders, all `catalog-info.yaml` below. URLs in placeholders are not read.
+
+    Paths in placeholders may lead anywhere within the repository, as in the portal; outside of
+    a repository within the folder.
+    """
     for path in paths:
         if path.is_dir():
-            found = sorted(
-                file for name in NAMES for file in path.rglob(name) if not SKIPPED & set(file.parts)
-            )
-            for file in found:
-                yield _check(file, path, registry, limits)
+            root = _root(path)
+            found = (file for name in NAMES for file in path.rglob(name))
+            for file in sorted(found):
+                if SKIPPED.isdisjoint(file.relative_to(path).parts):
+                    yield _check(file, root, registry, limits)
         else:
-            yield _check(path, path.parent, registry, limits)
+            yield _check(path, _root(path.parent), registry, limits)
+
+
+def _root(folder: Path) -> Path:
+    resolved = folder.resolve()
+    parents = (resolved, *resolved.parents)
+    return next((parent for parent in parents if (parent / ".git").exists()), resolved)
 
 
 def _check(file: Path, root: Path, registry: KindRegistry, limits: Limits) -> Checked:
     try:
-        data = file.read_bytes()
+        with file.open("rb") as opened:
+            data = opened.read(limits.file_size + 1)
     except OSError as error:
         return Checked(1, [FoundFault(file, 1, "error", f"cannot be read: {error.strerror}")])
     parser = Parser(
@@ -55,7 +66,9 @@ def _check(file: Path, root: Path, registry: KindRegistry, limits: Limits) -> Ch
         read=lambda path: _read(root, path),
         blob_of=lambda path: "",
     )
-    parsed = parser.parse(str(file.relative_to(root)), "", data)
+    # The folder is resolved, the file is not: a link to it lies where the link is.
+    place = file.parent.resolve() / file.name
+    parsed = parser.parse(place.relative_to(root).as_posix(), "", data)
     faults = [
         FoundFault(file, item.line, item.severity, item.message) for item in parsed.rejections
     ]
@@ -67,6 +80,6 @@ def _read(root: Path, path: str) -> bytes:
     if "://" in path:
         raise InputError("URLs are not read by this check.")
     target = (root / path).resolve()
-    if not target.is_relative_to(root.resolve()):
+    if not target.is_relative_to(root):
         raise CallboardError(f"{path} leads out of {root}.")
     return target.read_bytes()

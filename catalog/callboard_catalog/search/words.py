@@ -13,7 +13,7 @@ from typing import Final
 
 _CJK: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _RUN: Final = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
-_ASCII_RUN: Final = re.compile(r"[a-z0-9]{1,64}")
+_ASCII_RUN: Final = re.compile(r"([a-z0-9]{1,64})[a-z0-9]*")
 _ACCENTS: Final = re.compile("[\u0300-\u036f]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LONGEST: Final = 64
