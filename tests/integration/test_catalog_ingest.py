@@ -1,5 +1,6 @@
 """What reading a folder again does to the tables: new, changed, moved, bad, mended, gone."""
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -480,3 +481,16 @@ def test_rows_that_belong_to_an_entity_go_with_it(site: CatalogSite) -> None:
         assert fields == []
         assert len(connection.execute(select(models.source_file)).all()) == 1
     assert site.service.search("team") == []
+
+
+def test_a_file_that_changes_with_its_time_kept_is_read_again(site: CatalogSite) -> None:
+    put(site, a=descriptor("a", title="one"))
+    site.read()
+    file = site.base / "main/a.yaml"
+    before = file.stat().st_mtime_ns
+    file.write_text(descriptor("a", title="two"))
+    os.utime(file, ns=(before, before))
+    site.read()
+    found = site.get("component:a")
+    assert found is not None
+    assert found.title == "two"

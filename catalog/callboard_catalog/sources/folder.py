@@ -19,7 +19,8 @@ SKIPPED: Final = frozenset({".git", ".hg", ".svn", "node_modules", ".venv", "__p
 class FolderReader:
     """Reads a folder; symbolic links are not followed, so nothing outside of it is read.
 
-    A file's blob is its size and time of change: content is read again when either differs.
+    A file's blob is its size and times of change: content is read again when any differs. The one
+    of its entry changes with its permissions too, so a file that may be read again is.
     """
 
     def __init__(self, path: Path, patterns: tuple[str, ...], maximum_bytes: int) -> None:
@@ -100,7 +101,7 @@ class FolderSnapshot:
 
     def _found(self, path: str, entry: os.DirEntry[str]) -> FoundFile:
         status = entry.stat(follow_symlinks=False)
-        blob = f"{status.st_size}-{status.st_mtime_ns}"
+        blob = f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
         limit = self.reader.maximum_bytes
         fault = "" if status.st_size <= limit else too_large(status.st_size, limit)
         return FoundFile(path, blob, status.st_size, fault)
