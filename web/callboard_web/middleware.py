@@ -68,7 +68,9 @@ class HeadersMiddleware:
                 headers["x-request-id"] = request_id
                 if secure:
                     headers["strict-transport-security"] = "max-age=31536000"
-                self.observe(scope, message["status"], time.perf_counter() - begin)
+                seconds = time.perf_counter() - begin
+                headers["server-timing"] = f"total;dur={seconds * 1000:.1f}"
+                self.observe(scope, message["status"], seconds)
             await send(message)
 
         return await self.app(scope, receive, send_with_headers)

@@ -71,6 +71,12 @@ class Portal:
             _navigation(runtime),
         )
 
+    @property
+    def builtin(self) -> frozenset[str]:
+        """The names of the plugins that are the host's own parts."""
+        records = self.runtime.plugins.records.values()
+        return frozenset(record.name for record in records if record.builtin)
+
     def reader(self, connection: HTTPConnection) -> Reader:
         """Give who reads, worked out once for each request."""
         if not hasattr(connection.state, "reader"):

@@ -240,7 +240,7 @@ def test_card_and_tab_show_the_folder_of_the_entity(client: TestClient) -> None:
     assert "shop, folder order" in card
     assert "2 branches" in card
     assert re.search(r"\b1 tag\b", card)
-    tab = client.get(f"{ORDER}/source").text
+    tab = client.get(f"{ORDER}/scm_git.source").text
     assert 'role="img" aria-label="2 commits in 53 weeks, most in the week of' in tab
     assert tab.count('class="bx k1"') == 2
     for shown in ("李雷", "release/1", "v1", "Show as table"):
@@ -248,7 +248,7 @@ def test_card_and_tab_show_the_folder_of_the_entity(client: TestClient) -> None:
     assert "style=" not in tab
 
 
-@pytest.mark.parametrize("path", [CART, f"{CART}/source", "/"])
+@pytest.mark.parametrize("path", [CART, f"{CART}/scm_git.source", "/"])
 def test_what_people_wrote_is_escaped(client: TestClient, path: str) -> None:
     page = client.get(path).text
     assert "&lt;script&gt;alert(1)" in page
@@ -258,7 +258,7 @@ def test_what_people_wrote_is_escaped(client: TestClient, path: str) -> None:
 def test_pages_speak_chinese(client: TestClient) -> None:
     client.headers["accept-language"] = "zh-CN"
     assert "2 个分支" in client.get(ORDER).text
-    tab = client.get(f"{ORDER}/source").text
+    tab = client.get(f"{ORDER}/scm_git.source").text
     assert "53 周内共 2 次提交" in tab
     assert "贡献者" in tab
     assert "最近提交" in client.get("/catalog").text
@@ -268,7 +268,7 @@ def test_before_the_first_reading_the_card_says_so(runtime: Runtime, client: Tes
     with runtime.database.write() as connection:
         connection.execute(models.repository.delete())
     assert "shop is about to be read" in client.get(ORDER).text
-    assert "Not read yet" in client.get(f"{ORDER}/source").text
+    assert "Not read yet" in client.get(f"{ORDER}/scm_git.source").text
     assert "Recent commits" not in client.get("/").text
 
 

@@ -1,7 +1,7 @@
 """The page of one entity: header, tabs with addresses of their own, cards."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -33,7 +33,7 @@ def entity(request: Request) -> Response:
     found = _find(portal, request)
     asker = portal.asker(request)
     segment = request.path_params.get("tab", "")
-    tabs = tab_segments(portal.slots.tabs_of(found))
+    tabs = tab_segments(portal.slots.tabs_of(found), portal.builtin)
     if segment and segment not in tabs:
         raise PageNotFoundError(
             _("%(title)s has no part named %(name)s.", title=found.title, name=segment),
@@ -75,14 +75,13 @@ def raw(request: Request) -> Response:
 
 
 def tab_segments(
-    tabs: Sequence[Contributed[EntityTab]],
+    tabs: Sequence[Contributed[EntityTab]], builtin: Container[str]
 ) -> dict[str, Contributed[EntityTab]]:
-    """Give tabs by the last part of their address: the name, or the key where that is taken."""
-    segments: dict[str, Contributed[EntityTab]] = {}
-    for tab in tabs:
-        name = tab.value.name if tab.value.name not in segments else tab.key
-        segments[name] = tab
-    return segments
+    """Give tabs by the last part of their address: `<plugin>.<name>`, the host's own by name.
+
+    So an address stays what it is, whatever other plugins are installed.
+    """
+    return {tab.value.name if tab.plugin in builtin else tab.key: tab for tab in tabs}
 
 
 def _find(portal: Portal, request: Request) -> Entity:
