@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 ENTITY = "/catalog/default/component/order-service"
 PAGES = (
     "/", "/catalog", "/catalog?kind=all&tag=generated&q=part", "/catalog?q=zzz", ENTITY,
-    f"{ENTITY}/relations", f"{ENTITY}/raw", f"{ENTITY}/extra",
+    f"{ENTITY}/relations", f"{ENTITY}/raw", f"{ENTITY}/sample.extra",
     "/catalog/default/group/trade-core", "/catalog/default/api/order-api/definition",
     "/search?q=order", "/sources", "/sources/shop", "/sources/gone", "/problems", "/jobs", "/jobs/1",
     "/plugins", "/plugins/sample", "/navigation", "/sample/things/a", "/nope",
