@@ -70,7 +70,7 @@ def test_badges_and_tabs(client: TestClient) -> None:
     page = client.get(ENTITY).text
     assert '<span class="pill warn" title="">' in page
     assert "sample failed" in page
-    assert f'href="{ENTITY}/extra"' in page
+    assert f'href="{ENTITY}/sample.extra"' in page
     assert f'href="{ENTITY}/sample.relations"' in page, "a taken name gets the plugin's before it"
     assert "Unsure" not in page
     assert "The plugin sample failed." in client.get(f"{ENTITY}/sample.relations").text
