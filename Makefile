@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 PYTHON := $(VENV)/bin/python
 PLUGINS := $(patsubst %/pyproject.toml,./%,$(wildcard plugins/*/pyproject.toml))
-WRITERS := $(wildcard tools/write_*.py)
+WRITERS := $(wildcard tools/write_*.py) tools/extract_messages.py
 MANIFESTS := constraints.txt requirements-dev.txt pyproject.toml \
 	$(wildcard plugins/*/pyproject.toml) tools/install.sh
 
