@@ -130,28 +130,33 @@ def test_a_plugin_that_hangs_everywhere_does_not_keep_it_from_ending(
     assert (site.path / "told").exists()
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_middle_of_reading_sources_loses_nothing(commands: Any) -> None:
     descriptors = commands.folder / "descriptors"
     descriptors.mkdir()
-    for number in range(150):
-        text = "".join(ENTITY.format(f"-{number}-{part}") for part in range(10))
-        (descriptors / f"{number}.yaml").write_text(text)
     commands.write(
         "catalog: {sources: [{name: here, type: folder, path: descriptors, paths: ['*.yaml']}]}\n"
     )
+    assert commands.run("db", "upgrade").returncode == 0
     database = commands.folder / "callboard.sqlite3"
+    query = "SELECT count(*) FROM job_run WHERE name = 'refresh' AND state = 'running'"
 
-    def running() -> bool:
+    def reads() -> bool:
         with closing(sqlite3.connect(database)) as connection:
-            found = connection.execute("SELECT count(*) FROM job_run WHERE state = 'running'")
-            return bool(found.fetchone()[0])
+            return bool(connection.execute(query).fetchone()[0])
 
-    for _ in range(3):
-        served = commands.serve()
-        commands.wait_until(running)
-        assert served.end(signal.SIGKILL) == -signal.SIGKILL
+    for turn in range(3):
+        for number in range(100):
+            names = (f"{turn}-{number}-{part}" for part in range(20))
+            text = "".join(ENTITY.format(name) for name in names)
+            (descriptors / f"{number}.yaml").write_text(text)
+        process, log = commands.begin("serve", "--listen", f"127.0.0.1:{commands.free_port()}")
+        commands.wait_until(reads)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL, log.read_text()
+        assert reads()
     served = commands.serve()
-    commands.wait_until(lambda: _total(served) == 1500)
+    commands.wait_until(lambda: _total(served) == 2000)
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []

@@ -16,7 +16,7 @@ def lock_database(database: Path) -> IO[bytes]:
     """
     path = database.with_name(f"{database.name}.lock")
     try:
-        handle = path.open("ab+")
+        handle = path.open("ab+", buffering=0)
     except OSError as error:
         raise SettingsError(
             f"The file {path} cannot be written: {error.strerror}.",
@@ -35,5 +35,4 @@ def lock_database(database: Path) -> IO[bytes]:
     with suppress(OSError):
         handle.truncate(0)
         handle.write(str(os.getpid()).encode())
-        handle.flush()
     return handle
