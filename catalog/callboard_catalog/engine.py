@@ -18,7 +18,7 @@ from callboard.threads import DaemonPool
 from callboard_catalog import models
 from callboard_catalog.descriptors import BUILT_IN_KINDS, KindRegistry, Limits
 from callboard_catalog.indexing import forget_search_sources, index_search_source
-from callboard_catalog.ingest import Refresh, RefreshResult
+from callboard_catalog.ingest import Refresh, RefreshResult, Report
 from callboard_catalog.registration import forget_sources, register_sources
 from callboard_catalog.settings import CatalogSettings
 from callboard_catalog.sources import Source, configured_sources, contributed_sources
@@ -48,9 +48,11 @@ class CatalogEngine:
         open_repository: "Callable[[str, int | None], GitRepository]",
         http: "Callable[[], HttpClient]",
         now: Callable[[], datetime],
+        report: Report,
     ) -> None:
         self.database = database
         self.now = now
+        self.report = report
         self.contributions = contributions
         self.host_for = host_for
         configured = configured_sources(
@@ -70,6 +72,7 @@ class CatalogEngine:
             host_for=host_for,
             fetch=lambda url: fetch_text(http(), url),
             now=now,
+            report=report,
         )
         self._looked: dict[str, datetime] = {}
         self._indexed: dict[str, datetime] = {}
@@ -145,8 +148,8 @@ class CatalogEngine:
             try:
                 host = self.host_for(contributed.plugin)
                 index_search_source(self.database, contributed.key, contributed.value.read(host))
-            except Exception:
-                log.exception("Search source %s failed.", contributed.key)
+            except Exception as error:
+                self.report(contributed.plugin, f"search source {contributed.value.name}", error)
                 continue
             done.append(contributed.key)
         return done

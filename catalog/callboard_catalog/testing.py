@@ -49,6 +49,7 @@ class CatalogSite:
         self.local = local or base
         self.contributions = contributions or Contributions()
         self.service = CatalogService(database)
+        self.reported: list[tuple[str, str, BaseException]] = []
         self._catalog: dict[str, Any] = {"sources": list(sources), **catalog}
         self.configure()
 
@@ -77,6 +78,7 @@ class CatalogSite:
             open_repository=services.repository,
             http=services.http,
             now=self.now,
+            report=lambda plugin, place, error: self.reported.append((plugin, place, error)),
         )
         self.engine.register()
 

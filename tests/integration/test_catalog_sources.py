@@ -444,6 +444,7 @@ def test_processors(site: CatalogSite, repository: Repository) -> None:
     assert seen == [("hello", "code", "a.yaml")]
     warnings = site.service.problems(kind="warning")
     assert [item.code for item in warnings] == ["processor-failed", "processor-failed"]
+    assert [plugin for plugin, _, _ in site.reported] == ["hello", "hello"]
     assert {str(item.ref) for item in warnings} == {"component:default/a"}
     assert "hello.fail" in warnings[0].message
 

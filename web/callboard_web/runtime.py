@@ -172,6 +172,7 @@ class Runtime:
             open_repository=self.services.repository,
             http=self.services.http,
             now=self.clock,
+            report=self.plugins.note,
         )
         self._catalog_plugin.engine = engine
         return engine

@@ -1,7 +1,7 @@
 """From a source's files to rows: read what changed, write what differs."""
 
 from callboard_catalog.ingest.candidate import Candidate
-from callboard_catalog.ingest.parse import ParsedFile, Parser, Rejection
+from callboard_catalog.ingest.parse import ParsedFile, Parser, Rejection, Report
 from callboard_catalog.ingest.refresh import Refresh, RefreshResult
 from callboard_catalog.ingest.write import Writer
 
@@ -12,5 +12,6 @@ __all__ = [
     "Refresh",
     "RefreshResult",
     "Rejection",
+    "Report",
     "Writer",
 ]

@@ -1,6 +1,5 @@
 """One descriptor file: its good documents, its faults, and what else it points to."""
 
-import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +27,9 @@ from callboard_catalog.descriptors import (
 from callboard_catalog.descriptors.locations import is_url
 from callboard_catalog.ingest.candidate import Candidate
 
-log = logging.getLogger(__name__)
+Report = Callable[[str, str, BaseException], None]
+"""Is told of the plugin that raised, at which place, and what."""
+
 MAXIMUM_FAULTS: Final = 50
 _ZERO: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -98,6 +99,7 @@ class Parser:
         blob_of: Callable[[str], str],
         processors: Sequence[Contributed[EntityProcessor]] = (),
         context_for: Callable[[str, str], ProcessorContext] | None = None,
+        report: Report = lambda plugin, place, error: None,
     ) -> None:
         self.registry = registry
         self.limits = limits
@@ -106,6 +108,7 @@ class Parser:
         self.blob_of = blob_of
         self.processors = processors
         self.context_for = context_for
+        self.report = report
 
     def parse(self, path: str, blob: str, data: bytes) -> ParsedFile:
         """Read one file; whatever it holds, nothing is raised."""
@@ -197,7 +200,7 @@ class Parser:
                 if changed is not None:
                     value = orjson.loads(orjson.dumps(dict(changed), default=_plain))
             except Exception as error:
-                log.exception("Processor %s failed on %s.", contributed.key, path)
+                self.report(contributed.plugin, f"entity processor, {path}", error)
                 message = f"processor {contributed.key} failed: {type(error).__name__}: {error}"
                 warnings.append(Fault("processor-failed", (), message[:500]))
         return value, warnings

@@ -17,7 +17,7 @@ from callboard.host import Host
 from callboard.plugins import Contributed
 from callboard_catalog import models
 from callboard_catalog.descriptors import KindRegistry, Limits, Origin
-from callboard_catalog.ingest.parse import ParsedFile, Parser
+from callboard_catalog.ingest.parse import ParsedFile, Parser, Report
 from callboard_catalog.ingest.walk import KnownFile, Walk
 from callboard_catalog.ingest.write import Changes, Writer
 from callboard_catalog.sources import Snapshot, Source
@@ -63,7 +63,9 @@ class Refresh:
         host_for: Callable[[str], Host],
         fetch: Callable[[str], bytes],
         now: Callable[[], datetime],
+        report: Report,
     ) -> None:
+        self.report = report
         self.database = database
         self.registry = registry
         self.limits = limits
@@ -101,7 +103,7 @@ class Refresh:
             said = f"The plugin failed: {type(error).__name__}: {error}"[:950].replace("\0", "")
             digest = hashlib.sha256(f"{source.name}\0{said}".encode(errors="replace"))
             number = f"e-{digest.hexdigest()[:8]}"
-            log.exception("Source %s failed (%s).", source.name, number)
+            self.report(source.address, f"entity source {source.name} ({number})", error)
             message = f"{said} ({number})"
             self._failed(row, message, "Look at the log for the error id.", result)
         return result
@@ -170,6 +172,7 @@ class Refresh:
             blob_of=walk.blob_of,
             processors=self.processors,
             context_for=context_for,
+            report=self.report,
         )
 
     def _fingerprint(self, source: Source) -> str:

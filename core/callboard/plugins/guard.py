@@ -170,6 +170,11 @@ class Guard:
         with self._lock:
             self._stuck[plugin] -= 1
 
+    def note(self, plugin: str, place: str, error: BaseException) -> PluginError:
+        """Record what a plugin raised where it was called without the guard, as in a job."""
+        call = Call(plugin, place, lambda: None, object)
+        return self._note(call, "raised", describe(error), error)
+
     def _note(
         self,
         call: Call,

@@ -242,6 +242,10 @@ class Plugins:
             self._count(result)
         return results
 
+    def note(self, plugin: str, place: str, error: BaseException) -> None:
+        """Count and list what a plugin raised where no page waits for it."""
+        self._count(self.guard.note(plugin, place, error))
+
     def _count(self, result: object) -> None:
         if isinstance(result, PluginError) and result.plugin in self.records:
             record = self.records[result.plugin]
