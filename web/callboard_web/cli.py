@@ -47,7 +47,21 @@ class PluginCommands(TyperGroup):
         if own is not None:
             return own
         contributed = _contributed(context).get(name)
-        return _command(context.meta[RUNTIME], contributed) if contributed else None
+        return ListedCommand(contributed) if contributed else None
+
+    def resolve_command(self, context: Any, arguments: list[str]) -> Any:
+        name, command, rest = super().resolve_command(context, arguments)
+        if isinstance(command, ListedCommand):
+            return name, _command(context.meta[RUNTIME], command.contributed), rest
+        return name, command, rest
+
+
+class ListedCommand(TyperGroup):
+    """A plugin's command as help lists it; what it does is loaded when it is used."""
+
+    def __init__(self, contributed: Contributed[Command]) -> None:
+        super().__init__(name=contributed.value.name, help=contributed.value.help)
+        self.contributed = contributed
 
 
 def _contributed(context: Any) -> dict[str, Contributed[Command]]:
