@@ -54,18 +54,23 @@ class DaemonPool:
 
     def _work(self) -> None:
         while (task := self._queue.get()) is not None:
-            future, context, function = task
-            if future.set_running_or_notify_cancel():
-                try:
-                    result = context.run(function)
-                except BaseException as error:
-                    future.set_exception(error)
-                else:
-                    future.set_result(result)
-            # What was given must not live until the next call.
-            result = task = future = context = function = None  # type: ignore[assignment]
-            with self._lock:
-                self._unfinished -= 1
+            self._do(*task)
+            del task  # what it holds must not live until the next one
+
+    def _do(self, future: Future[Any], context: Context, function: Callable[[], Any]) -> None:
+        result, error = None, None
+        is_wanted = future.set_running_or_notify_cancel()
+        if is_wanted:
+            try:
+                result = context.run(function)
+            except BaseException as raised:
+                error = raised
+        with self._lock:
+            self._unfinished -= 1
+        if error is not None:
+            future.set_exception(error)
+        elif is_wanted:
+            future.set_result(result)
 
 
 class FairLock:
