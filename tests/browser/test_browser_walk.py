@@ -1,4 +1,4 @@
-"""Chromium walks every page: both languages, light and dark, wide and narrow, with and without script."""
+"""Chromium walks every page: both languages, both themes, wide and narrow, without script."""
 
 import os
 import shutil
@@ -22,7 +22,8 @@ PAGES = (
     "/", "/catalog", "/catalog?kind=all&tag=generated&q=part", "/catalog?q=zzz", ENTITY,
     f"{ENTITY}/relations", f"{ENTITY}/raw", f"{ENTITY}/sample.extra",
     "/catalog/default/group/trade-core", "/catalog/default/api/order-api/definition",
-    "/search?q=order", "/sources", "/sources/shop", "/sources/gone", "/problems", "/jobs", "/jobs/1",
+    "/search?q=order", "/sources", "/sources/shop", "/sources/gone", "/problems", "/jobs",
+    "/jobs/1",
     "/plugins", "/plugins/sample", "/navigation", "/sample/things/a", "/nope",
     "/catalog/default/component/nope",
 )  # fmt: skip

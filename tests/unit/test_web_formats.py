@@ -123,5 +123,5 @@ def test_graph_puts_needs_to_the_right_and_limits_a_side() -> None:
 
 def test_titles_are_cut_by_their_width() -> None:
     assert graph.shorten("orders") == "orders"
-    assert graph.shorten("订单服务订单服务订单服务") == "订单服务订单服务…"
+    assert graph.shorten("订单服务订单服务订单服务") == "订单服务订单服…"
     assert len(graph.shorten("a" * 50)) == graph.TITLE_UNITS

@@ -77,7 +77,7 @@ def callboard_entity_tabs() -> Iterable[EntityTab]:
             applies=lambda entity: isinstance(entity.spec.get("definition"), str),
         ),
         EntityTab(name="relations", title=_("Relations"), render=_relations, order=80),
-        EntityTab(name="raw", title=_("Raw"), render=_raw, order=90),
+        EntityTab(name="raw", title=_("Raw"), render=_raw, order=900),
     ]  # fmt: skip
 
 

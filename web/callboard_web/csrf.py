@@ -13,9 +13,8 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from callboard.errors import CallboardError, InputError
+from callboard.errors import CallboardError, InputError, NotAllowedError
 from callboard.i18n import Translator
-from callboard_web.faults import ForgedRequestError
 
 _: Final = Translator("callboard")
 
@@ -56,7 +55,7 @@ class Csrf:
         )
 
     def check(self, request: HTTPConnection, token: str) -> None:
-        """Raise `ForgedRequestError` unless the request comes from a page of this portal."""
+        """Raise `NotAllowedError` unless the request comes from a page of this portal."""
         self._check_origin(request)
         identity = self.identity(request)
         try:
@@ -64,9 +63,9 @@ class Csrf:
         except BadSignature:
             owner = ""
         if not identity or not secrets.compare_digest(str(owner), identity):
-            raise ForgedRequestError(
+            raise NotAllowedError(
                 _("This page is too old to send from, or cookies are off."),
-                _("Load the page again and repeat the action."),
+                hint=_("Load the page again and repeat the action."),
             )
 
     def _check_origin(self, request: HTTPConnection) -> None:
@@ -76,9 +75,9 @@ class Csrf:
         asked = urlsplit(origin).netloc.lower()
         if asked and asked in (request.headers.get("host", "").lower(), self._base.netloc.lower()):
             return
-        raise ForgedRequestError(
+        raise NotAllowedError(
             _("The request comes from another site."),
-            _("Open the portal by its own address, portal.base_url, and repeat the action."),
+            hint=_("Open the portal by its own address, portal.base_url, and repeat the action."),
         )
 
 

@@ -24,11 +24,11 @@ LEFT: Final = frozenset(
 """Relations to those above this entity or in need of it; all others point away, to the right."""
 
 MOST: Final = 6
-NODE_WIDTH: Final = 168
+NODE_WIDTH: Final = 156
 NODE_HEIGHT: Final = 48
 STEP: Final = 60
-GAP: Final = 112
-TITLE_UNITS: Final = 18
+GAP: Final = 84
+TITLE_UNITS: Final = 16
 _WIDE: Final = frozenset("WF")
 
 
@@ -122,9 +122,7 @@ def _edge(node: Node, centre: Node) -> Edge:
     begin_y, end_y = node.y + NODE_HEIGHT // 2, centre.y + NODE_HEIGHT // 2
     bend = (begin_x + end_x) // 2
     path = f"M{begin_x} {begin_y}C{bend} {begin_y} {bend} {end_y} {end_x} {end_y}"
-    # The word sits a third of the way in, where the curves have not met yet.
-    x, y = (2 * begin_x + end_x) // 3, begin_y + (end_y - begin_y) // 4
-    return Edge(path, node.words, x, y, node.missing)
+    return Edge(path, node.words, bend, (begin_y + end_y) // 2, node.missing)
 
 
 def _rows(items: Sequence[Related]) -> int:

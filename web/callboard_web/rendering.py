@@ -27,7 +27,12 @@ from callboard.i18n import Text
 from callboard_web import formats
 from callboard_web.assets import Assets
 from callboard_web.preferences import Reader
-from callboard_web.translations import HOST_DOMAIN, Translations, TranslationStore
+from callboard_web.translations import (
+    HOST_DOMAIN,
+    SOURCE_LANGUAGE,
+    Translations,
+    TranslationStore,
+)
 from callboard_web.words import Words
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -143,6 +148,7 @@ class Renderer:
     def _install_formats(self, words: Words) -> None:
         filters: dict[str, Callable[..., Any]] = {
             "t": lambda text: self.text(text, _reader.get()),
+            "said": self.said,
             "age": self.age,
             "ago": self.ago,
             "exact": lambda at: formats.exact(at, _reader.get()),
@@ -191,6 +197,12 @@ class Renderer:
         return Markup('<span class="pill {}" title="{}">{}{}</span>').format(
             colour, detail, icon, words
         )
+
+    def said(self, text: Text) -> Markup:
+        """Give what a program said: translated where it can be, else marked as English."""
+        if isinstance(text, str) and _reader.get().language != SOURCE_LANGUAGE:
+            return Markup('<span lang="en">{}</span>').format(text) if text else Markup()
+        return escape(self.text(text, _reader.get()))
 
     # Times
 

@@ -28,7 +28,9 @@ class Translations:
         self._plural = partial(_plural_of, c2py(catalog.plural_expr))
         for message in catalog:
             given = message.string
-            texts = (given,) if isinstance(given, str) else tuple(text or "" for text in given or ())
+            texts = (
+                (given,) if isinstance(given, str) else tuple(text or "" for text in given or ())
+            )
             if message.id and texts and all(texts) and not message.fuzzy:
                 key = message.id if isinstance(message.id, str) else message.id[0]
                 self._texts[(message.context or "", key)] = texts

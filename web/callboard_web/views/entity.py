@@ -10,11 +10,12 @@ from starlette.routing import Route
 
 from callboard.contributions import Badge, EntityTab
 from callboard.entities import Entity, EntityRef
+from callboard.errors import NotFoundError
 from callboard.i18n import Translator
 from callboard.plugins import Contributed, PluginError
 from callboard_catalog.search import SearchHit
 from callboard_web.builtin import raw_json, raw_yaml
-from callboard_web.faults import EntityNotFoundError, PageNotFoundError
+from callboard_web.faults import EntityNotFoundError
 from callboard_web.formats import entity_url
 from callboard_web.portal import Crumb, Portal, portal_of, wants_fragment
 from callboard_web.words import PROBLEM_ADVICE, PROBLEM_KINDS, PROBLEM_STATUS
@@ -35,9 +36,9 @@ def entity(request: Request) -> Response:
     segment = request.path_params.get("tab", "")
     tabs = tab_segments(portal.slots.tabs_of(found), portal.builtin)
     if segment and segment not in tabs:
-        raise PageNotFoundError(
+        raise NotFoundError(
             _("%(title)s has no part named %(name)s.", title=found.title, name=segment),
-            _("Open one of its tabs."),
+            hint=_("Open one of its tabs."),
         )
     context = _context(portal, request, found, tabs, segment)
     if segment:
@@ -57,7 +58,7 @@ def card(request: Request) -> Response:
     key = request.path_params["key"]
     drawn = portal.slots.entity_cards(found, portal.asker(request), only=key)
     if not drawn:
-        raise PageNotFoundError(_("This entity has no such card."))
+        raise NotFoundError(_("This entity has no such card."))
     context = {"card": drawn[0], "retry": request.url.path, "again": entity_url(found.ref)}
     return portal.fragment(request, "_card.html", context)
 
@@ -110,6 +111,15 @@ def _close(portal: Portal, ref: EntityRef) -> list[SearchHit]:
     return [found[other] for other in sorted(found, key=likeness, reverse=True)[:CLOSE_MATCHES]]
 
 
+def _above(found: Entity) -> EntityRef | None:
+    """Give what an entity belongs to: a system or domain, or the group above a group or person."""
+    for relation in ("partOf", "childOf", "memberOf"):
+        for ref in found.related(relation):
+            if ref.kind in ("system", "domain", "group"):
+                return ref
+    return None
+
+
 def _context(
     portal: Portal,
     request: Request,
@@ -119,13 +129,11 @@ def _context(
 ) -> dict[str, Any]:
     catalog = portal.runtime.catalog
     badges = portal.slots.badges(found, portal.asker(request))
-    system = next(
-        (ref for ref in found.related("partOf") if ref.kind in ("system", "domain")), None
-    )
-    named = [ref for ref in (found.owner, system) if ref]
+    above = _above(found)
+    named = [ref for ref in (found.owner, above) if ref]
     return {
         "entity": found,
-        "system": system,
+        "above": above,
         "named": catalog.get_many(named),
         "badges": [item for item in badges if isinstance(item, Badge)],
         "failed_badges": [item for item in badges if isinstance(item, PluginError)],

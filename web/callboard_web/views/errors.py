@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 
 from callboard.errors import CallboardError
 from callboard.i18n import Text, Translator
+from callboard_web.faults import EntityNotFoundError
 from callboard_web.portal import Portal, portal_of, wants_fragment
 
 log = logging.getLogger(__name__)
@@ -41,8 +42,8 @@ class Fault:
 
     status: int
     name: str
-    message: str
-    hint: str = ""
+    message: Text
+    hint: Text = ""
     id: str = ""
 
 
@@ -52,7 +53,8 @@ def fault_of(error: Exception) -> Fault:
         return Fault(error.status, error.name, error.message, error.hint)
     if isinstance(error, HTTPException) and error.status_code < INTERNAL:
         name = NAMES.get(error.status_code, "InputError")
-        return Fault(error.status_code, name, str(error.detail))
+        message = MESSAGES.get(error.status_code, str(error.detail))
+        return Fault(error.status_code, name, message)
     fault_id = f"e-{secrets.token_hex(4)}"
     log.error("A request failed (%s).", fault_id, exc_info=error)
     if isinstance(error, CallboardError):
@@ -85,10 +87,11 @@ def json_fault(request: Request, fault: Fault) -> JSONResponse:
 
 
 def _page(portal: Portal, request: Request, fault: Fault, error: Exception) -> Response:
+    known = isinstance(error, EntityNotFoundError)
     context = {
         "fault": fault,
-        "headline": getattr(error, "headline", None) or _headline(fault.status),
-        "message": _message(error, fault),
+        "headline": fault.message if known else _headline(fault.status),
+        "message": "" if known else fault.message,
         "now": portal.runtime.now(),
         "changed": request.method not in ("GET", "HEAD"),
         "suggestions": getattr(error, "suggestions", ()),
@@ -105,15 +108,6 @@ def _page(portal: Portal, request: Request, fault: Fault, error: Exception) -> R
 
 def _headline(status: int) -> Text:
     return HEADLINES.get(status, _("This page could not be built"))
-
-
-def _message(error: Exception, fault: Fault) -> tuple[Text, Text]:
-    """Give what is said and what to do, in the reader's language where the error knows it."""
-    if isinstance(error, HTTPException):
-        return MESSAGES.get(fault.status, ""), ""
-    text: Text = getattr(error, "text", fault.message)
-    hint: Text = getattr(error, "hint_text", fault.hint)
-    return text, hint
 
 
 _PLAIN = (

@@ -4,8 +4,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from callboard.errors import NotFoundError
 from callboard.i18n import Translator
-from callboard_web.faults import PageNotFoundError
 from callboard_web.portal import portal_of
 
 _ = Translator("callboard")
@@ -37,7 +37,7 @@ def card(request: Request) -> Response:
     portal = portal_of(request)
     drawn = portal.slots.home_cards(portal.asker(request), only=request.path_params["key"])
     if not drawn:
-        raise PageNotFoundError(_("There is no such card."))
+        raise NotFoundError(_("There is no such card."))
     context = {"card": drawn[0], "retry": request.url.path, "again": "/"}
     return portal.fragment(request, "_card.html", context)
 

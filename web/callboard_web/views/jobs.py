@@ -6,9 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from callboard.errors import NotFoundError
 from callboard.i18n import Translator
 from callboard.jobs import State, counts, find, runs, summaries
-from callboard_web.faults import PageNotFoundError
 from callboard_web.portal import Crumb, portal_of
 
 _: Final = Translator("callboard")
@@ -64,8 +64,8 @@ def run(request: Request) -> Response:
     with portal.runtime.database.read() as connection:
         found = find(connection, number)
     if found is None:
-        raise PageNotFoundError(
-            _("There is no run %(number)s.", number=number), _("Old runs are deleted.")
+        raise NotFoundError(
+            _("There is no run %(number)s.", number=number), hint=_("Old runs are deleted.")
         )
     known = portal.runtime.jobs.known.get((found.plugin, found.name))
     context = {

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from callboard.contributions import Page
+from callboard.errors import NotFoundError
 from callboard.i18n import Translator
 from callboard.plugins import Contributed
-from callboard_web.faults import PageNotFoundError
 from callboard_web.portal import Crumb, portal_of
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ def _endpoint(page: Contributed[Page]) -> Callable[[Request], Response]:
         portal = portal_of(request)
         drawn = portal.slots.page(page, portal.asker(request))
         if drawn is None:
-            raise PageNotFoundError(
-                _("The plugin %(plugin)s has no such page.", plugin=page.plugin)
-            )
+            raise NotFoundError(_("The plugin %(plugin)s has no such page.", plugin=page.plugin))
         context = {
             "title": page.value.title,
             "drawn": drawn,

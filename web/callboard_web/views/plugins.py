@@ -9,9 +9,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from callboard import CONTRACT
+from callboard.errors import NotFoundError
 from callboard.i18n import Text, Translator
 from callboard.plugins import Contributions, PluginRecord, PluginState
-from callboard_web.faults import PageNotFoundError
 from callboard_web.portal import Crumb, Portal, portal_of
 
 _: Final = Translator("callboard")
@@ -73,8 +73,8 @@ def plugin(request: Request) -> Response:
     name = request.path_params["name"]
     record = portal.runtime.plugins.records.get(name)
     if record is None:
-        raise PageNotFoundError(
-            _("There is no plugin named %(name)s.", name=name), _("It may be uninstalled.")
+        raise NotFoundError(
+            _("There is no plugin named %(name)s.", name=name), hint=_("It may be uninstalled.")
         )
     errors = [item for item in portal.runtime.plugins.errors if item.plugin == name]
     guard = portal.runtime.plugins.guard

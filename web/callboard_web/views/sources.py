@@ -7,10 +7,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from callboard.audit import record
+from callboard.errors import NotFoundError
 from callboard.i18n import Translator
 from callboard.identity import ANONYMOUS
 from callboard.jobs import runs
-from callboard_web.faults import PageNotFoundError
 from callboard_web.portal import Crumb, Portal, portal_of
 from callboard_web.words import PROBLEM_ADVICE, PROBLEM_KINDS, PROBLEM_STATUS
 
@@ -84,9 +84,9 @@ def refresh(request: Request) -> Response:
     return RedirectResponse(f"/sources/{name}", 303)
 
 
-def _no_source(name: str) -> PageNotFoundError:
-    return PageNotFoundError(
-        _("There is no source named %(name)s.", name=name), _("It may have been removed.")
+def _no_source(name: str) -> NotFoundError:
+    return NotFoundError(
+        _("There is no source named %(name)s.", name=name), hint=_("It may have been removed.")
     )
 
 
