@@ -4,18 +4,19 @@ It is imported at the start of every pytest run where Callboard is installed, so
 nothing heavy until a fixture is asked for, and a project's own fixtures of the same names win.
 """
 
+import importlib
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -233,3 +234,69 @@ def postgres_database(
     yield database
     database.close()
     postgres_server.drop(name)
+
+
+@pytest.fixture
+def portal_plugins() -> Sequence[str] | None:
+    """Name the plugins that `portal` loads; None for all that are installed. Made to be replaced.
+
+    Example::
+
+        @pytest.fixture
+        def portal_plugins():
+            return ["hello"]
+    """
+    return None
+
+
+@pytest.fixture
+def portal_settings() -> Mapping[str, Any]:
+    """Give the settings of `portal`, as they are in `callboard.yaml`. Made to be replaced.
+
+    Example::
+
+        @pytest.fixture
+        def portal_settings():
+            return {"plugins": {"settings": {"hello": {"greeting": "Good morning"}}}}
+    """
+    return {}
+
+
+@pytest.fixture(scope="session")
+def portal_templates() -> dict[str, Path]:
+    """Keep migrated databases of `portal` by plugins, so that only the first is migrated."""
+    return {}
+
+
+@pytest.fixture
+def portal(
+    tmp_path_factory: pytest.TempPathFactory,
+    clock: Clock,
+    portal_plugins: Sequence[str] | None,
+    portal_settings: Mapping[str, Any],
+    portal_templates: dict[str, Path],
+) -> Iterator[Any]:
+    """Give a whole portal with the plugin under test: `callboard_web.testing.PortalUnderTest`.
+
+    It is strict: a plugin that fails fails the test. `portal.catalog_add(yaml)` takes in entities,
+    `portal.run_jobs()` runs what is due by `clock`, `portal.client.get(path)` gives a page,
+    `portal.host(name)` the plugin's host.
+
+    Example::
+
+        def test_the_card_greets(portal):
+            portal.catalog_add("apiVersion: backstage.io/v1alpha1\\nkind: Component ...")
+            portal.run_jobs()
+            assert "Hello" in portal.client.get("/catalog/default/component/orders").text
+    """
+    # The core knows nothing of the portal built on it, but for this: authors of plugins look for
+    # all their fixtures in one place. It is imported for those who ask for it only.
+    testing = importlib.import_module("callboard_web.testing")
+    with testing.portal_under_test(
+        tmp_path_factory.mktemp("portal") / "portal",
+        plugins=portal_plugins,
+        settings=portal_settings,
+        clock=clock,
+        templates=portal_templates,
+    ) as made:
+        yield made

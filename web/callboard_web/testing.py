@@ -1,0 +1,109 @@
+"""A whole portal within one test; `callboard.testing` has the fixture `portal` that gives it."""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from callboard.host import Host
+from callboard_web.runtime import Runtime
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
+SOURCE: Final = "test"
+LISTED: Final = 20
+
+
+class PortalUnderTest:
+    """A portal on a database of its own. `runtime` has all its parts; nothing runs beside it."""
+
+    def __init__(self, runtime: Runtime, catalog: Path) -> None:
+        self.runtime = runtime
+        self._catalog = catalog
+        self._added = 0
+
+    @cached_property
+    def client(self) -> "TestClient":
+        """A browser without JavaScript: `portal.client.get("/catalog").text`."""
+        from starlette.testclient import TestClient
+
+        from callboard_web.app import create_app
+
+        return TestClient(create_app(self.runtime))
+
+    def host(self, plugin: str) -> Host:
+        """Give the host as the plugin sees it."""
+        return self.runtime.host(plugin)
+
+    def catalog_add(self, text: str) -> None:
+        """Take entities into the catalog, from descriptors as they are in `catalog-info.yaml`.
+
+        Raises `ValueError` with the reasons where a document is rejected.
+        """
+        self._added += 1
+        (self._catalog / f"{self._added:04}.yaml").write_text(text, encoding="utf-8")
+        result = self.runtime.engine.read(SOURCE)
+        if result.error:
+            raise ValueError(result.error)
+        problems = self.runtime.catalog.problems(source=SOURCE, limit=LISTED)
+        rejected = [item for item in problems if item.kind == "rejected"]
+        if rejected:
+            raise ValueError("\n".join(f"line {item.line}: {item.message}" for item in rejected))
+
+    def run_jobs(self) -> int:
+        """Run every job that is due by the clock, here and now, and give how many ran.
+
+        A job without a schedule is asked for by `portal.host(plugin).submit(job)` first.
+        """
+        return self.runtime.jobs.run_once()
+
+
+@contextmanager
+def portal_under_test(
+    folder: Path,
+    *,
+    plugins: Sequence[str] | None,
+    settings: Mapping[str, Any],
+    clock: Callable[[], datetime],
+    templates: dict[str, Path],
+) -> Iterator[PortalUnderTest]:
+    """Start a portal in a folder; `templates` keeps migrated databases for the next ones."""
+    catalog = folder / "catalog"
+    catalog.mkdir(parents=True)
+    config = folder / "callboard.yaml"
+    config.write_text(yaml.safe_dump(_with_source(settings), allow_unicode=True), encoding="utf-8")
+    environ = {} if plugins is None else {"CALLBOARD_PLUGINS": " ".join(plugins)}
+    runtime = Runtime.open(config, environ, clock=clock, strict=True)
+    try:
+        _upgrade(runtime, folder, templates)
+        runtime.start(worker=False, serve=False)
+        yield PortalUnderTest(runtime, catalog)
+    finally:
+        runtime.stop()
+
+
+def _with_source(settings: Mapping[str, Any]) -> dict[str, Any]:
+    source = {"name": SOURCE, "type": "folder", "path": "catalog", "paths": ["*.yaml"]}
+    given = dict(settings.get("catalog") or {})
+    given["sources"] = [*(given.get("sources") or ()), source]
+    return {**settings, "catalog": given}
+
+
+def _upgrade(runtime: Runtime, folder: Path, templates: dict[str, Path]) -> None:
+    path = runtime.database.path
+    key = " ".join(record.name for record in runtime.plugins.loaded())
+    if path is not None and key in templates:
+        shutil.copyfile(templates[key], path)
+        return
+    runtime.upgrade()
+    if path is not None:
+        # Closing the last connection writes the journal into the file.
+        runtime.database.close()
+        templates[key] = folder.with_name(f"{folder.name}.template.sqlite3")
+        shutil.copyfile(path, templates[key])
