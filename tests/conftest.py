@@ -1,18 +1,27 @@
 """What all tests of the host share."""
 
 import importlib.util
+import os
+import signal
+import socket
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 
 from callboard.database import Branch
 from callboard.database.upgrade import MIGRATIONS
 from callboard.plugins import Guard, PluginRecord
+from callboard.testing import PostgresServer
 from callboard_catalog.builtin import CatalogPlugin
 from callboard_web.app import create_app
 from callboard_web.runtime import Runtime
@@ -72,8 +81,11 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
             del sys.modules[name]
 
 
-def make_portal(directory: Path) -> Runtime:
-    """Give a started portal that has read `sample-catalog.yaml`, with the sample plugin."""
+def make_portal(directory: Path, database: str = "") -> Runtime:
+    """Give a started portal that has read `sample-catalog.yaml`, with the sample plugin.
+
+    `database` is its URL; without it, a SQLite file in the directory.
+    """
     folder = directory / "shop"
     folder.mkdir(parents=True)
     sample = Path(__file__).with_name("sample-catalog.yaml").read_text(encoding="utf-8")
@@ -88,7 +100,8 @@ def make_portal(directory: Path) -> Runtime:
     config.write_text(
         "catalog:\n  sources:\n"
         f"    - {{name: shop, type: folder, path: {folder}}}\n"
-        f"    - {{name: gone, type: folder, path: {directory / 'gone'}}}\n",
+        f"    - {{name: gone, type: folder, path: {directory / 'gone'}}}\n"
+        + (f"database:\n  url: {database}\n" if database else ""),
         encoding="utf-8",
     )
     runtime = Runtime.open(config, {"CALLBOARD_PLUGINS": ""})
@@ -113,10 +126,19 @@ def _sample_plugin() -> object:
     return module
 
 
-@pytest.fixture(scope="session")
-def portal_runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
-    """Give one portal for all tests that only look at it."""
-    runtime = make_portal(tmp_path_factory.mktemp("portal"))
+@pytest.fixture(
+    scope="session",
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)],
+)
+def portal_runtime(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Runtime]:
+    """Give one portal, on each database, for all tests that only look at it."""
+    url = ""
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        url = server.url(server.create())
+    runtime = make_portal(tmp_path_factory.mktemp("portal"), url)
     yield runtime
     runtime.stop()
 
@@ -136,3 +158,110 @@ def token_of() -> Callable[[TestClient], str]:
         return page.partition('name="csrf_token" value="')[2].partition('"')[0]
 
     return read
+
+
+# The `callboard` program as real processes
+
+COMMAND = (sys.executable, "-m", "callboard_web")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "It did not happen in time."
+        time.sleep(0.02)
+
+
+@dataclass
+class Served:
+    """A running `callboard serve`."""
+
+    process: subprocess.Popen[str]
+    address: str
+    log: Path
+
+    def get(self, path: str, **options: Any) -> httpx2.Response:
+        return httpx2.get(f"{self.address}{path}", timeout=20, **options)
+
+    def answers(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            return self.get("/healthz").status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    def end(self, name: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(name)
+        return self.process.wait(20)
+
+
+@dataclass
+class Commands:
+    """A folder with settings, in which commands are run."""
+
+    folder: Path
+    stack: ExitStack
+    environ: dict[str, str] = field(default_factory=dict)
+    free_port = staticmethod(free_port)
+    wait_until = staticmethod(wait_until)
+
+    def write(self, settings: str) -> None:
+        (self.folder / "callboard.yaml").write_text(settings)
+
+    def environment(self) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if "CALLBOARD" not in key}
+        return {**kept, "CALLBOARD_PLUGINS": "", **self.environ}
+
+    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *arguments], cwd=self.folder, env=self.environment(),
+            capture_output=True, text=True, timeout=60, check=False, **options,
+        )  # fmt: skip
+
+    def begin(self, *arguments: str, **options: Any) -> tuple[subprocess.Popen[str], Path]:
+        log = self.folder / f"log-{time.monotonic_ns()}"
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [*COMMAND, *arguments], cwd=self.folder, env=self.environment(),
+                stdout=output, stderr=output, text=True, **options,
+            )  # fmt: skip
+        self.stack.callback(kill, process)
+        return process, log
+
+    def fails(self, *arguments: str, **options: Any) -> str:
+        """Run a command that fails, and give what it says: words, not a traceback."""
+        done = self.run(*arguments, **options)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+    def serve(self, **options: Any) -> Served:
+        """Start a portal, with its tables, and wait until it answers."""
+        upgraded = self.run("db", "upgrade")
+        assert upgraded.returncode == 0, upgraded.stderr
+        port = free_port()
+        process, log = self.begin("serve", "--listen", f"127.0.0.1:{port}", **options)
+        served = Served(process, f"http://127.0.0.1:{port}", log)
+        wait_until(served.answers)
+        return served
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Iterator[Commands]:
+    folder = tmp_path / "portal"
+    folder.mkdir()
+    with ExitStack() as stack:
+        made = Commands(folder, stack)
+        made.write("")
+        yield made

@@ -79,6 +79,7 @@ def test_a_signal_ends_it_soon_in_good_order(commands: Any, name: signal.Signals
 
 HANGING = """
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from callboard import hookimpl
 from callboard.contributions import EntitySource, HomeCard, Job
@@ -103,7 +104,7 @@ def callboard_jobs():
 
 @hookimpl
 def callboard_startup(host):
-    (NOTES / "started").touch()
+    ThreadPoolExecutor(1).submit(time.sleep, 600)
 
 @hookimpl
 def callboard_shutdown(host):
@@ -128,6 +129,7 @@ def test_a_plugin_that_hangs_everywhere_does_not_keep_it_from_ending(
     assert served.end() == 0
     assert time.monotonic() - begin < 5
     assert (site.path / "told").exists()
+    assert "Threads that did not end are left behind" in served.log.read_text()
 
 
 @pytest.mark.slow

@@ -111,7 +111,7 @@ def test_a_newer_database_is_refused_and_untouched(empty: Database, add: Add) ->
     assert states(empty, [branch]) == ["newer"]
     with pytest.raises(SettingsError, match="was upgraded by a newer version") as told:
         upgrade(empty, [other, branch])
-    assert "revision 0002, which this version does not know" in told.value.message
+    assert "revision 0002, which this version does not know" in str(told.value.message)
     assert rows(empty, "hello_visit") == 1
     assert "other_thing" not in tables(empty)
 
@@ -173,10 +173,12 @@ def test_a_migration_that_fails_is_undone_and_hinders_no_other(empty: Database, 
     good = add("good", "CREATE TABLE good_table (id INTEGER)")
     with pytest.raises(SettingsError) as told:
         upgrade(empty, [bad, good])
-    assert told.value.message == (
+    assert str(told.value.message) == (
         "A migration of the tables of bad failed and was undone: RuntimeError: of its own"
     )
-    assert told.value.hint.startswith("Correct or update bad, or list it under plugins.disable")
+    assert str(told.value.hint).startswith(
+        "Correct or update bad, or list it under plugins.disable"
+    )
     assert states(empty, [bad, good]) == ["behind", "current"]
     assert rows(empty, "bad_table") == 0
 

@@ -111,7 +111,7 @@ def upgrade(database: Database, branches: Sequence[Branch]) -> list[SchemaState]
                 failed.append(error)
     if failed:
         raise SettingsError(
-            "\n".join(error.message for error in failed), hint=failed[0].hint
+            "\n".join(str(error.message) for error in failed), hint=failed[0].hint
         ) from failed[0]
     return before
 

@@ -65,7 +65,7 @@ def _run(check: Check, seconds: float) -> list[Finding]:
         try:
             findings.extend(check.run())
         except CallboardError as error:
-            findings.append(Finding("bad", check.name, error.message, error.hint))
+            findings.append(Finding("bad", check.name, str(error.message), str(error.hint)))
         except BaseException as error:
             reason = f"The check failed: {type(error).__name__}: {error}"
             findings.append(Finding("bad", check.name, reason))

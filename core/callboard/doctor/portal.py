@@ -27,7 +27,7 @@ def _settings(load: Callable[[], Settings]) -> Iterator[Finding]:
         settings = load()
     except SettingsError as error:
         if not error.faults:
-            yield Finding("bad", "Settings", error.message, error.hint)
+            yield Finding("bad", "Settings", str(error.message), str(error.hint))
         for fault in error.faults:
             place = f"{fault.file}, line {fault.line}" if fault.line else fault.file
             title = f"Settings: {place}" if place else "Settings"

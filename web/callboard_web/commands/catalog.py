@@ -83,7 +83,14 @@ def sources() -> None:
     """List the sources with their state."""
     with running() as runtime:
         rows = [
-            (item.name, item.type, item.state, str(item.entities), str(item.rejected), item.error)
+            (
+                item.name,
+                item.type,
+                item.state,
+                str(item.entities),
+                str(item.rejected),
+                str(item.error),
+            )
             for item in runtime.catalog.sources()
         ]
     table(rows, ("name", "type", "state", "entities", "rejected", "error"))

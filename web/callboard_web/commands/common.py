@@ -1,6 +1,9 @@
 """What every command needs."""
 
+import logging
 import os
+import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +13,8 @@ import typer
 from callboard.logs import set_up_logging
 from callboard.settings import LogSettings
 from callboard_web.runtime import Runtime, find_config
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -35,6 +40,22 @@ def opened(config: Path | None = None, *, serving: bool = False) -> Iterator[Run
         yield runtime
     finally:
         runtime.stop()
+    if serving:
+        _leave_threads_behind()
+
+
+def _leave_threads_behind() -> None:
+    """End the process now if threads of plugins would keep it; all of the host has ended."""
+    left = [
+        thread.name
+        for thread in threading.enumerate()
+        if not thread.daemon and thread is not threading.main_thread()
+    ]
+    if left:
+        log.warning("Threads that did not end are left behind: %s.", ", ".join(left))
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
 
 
 @contextmanager

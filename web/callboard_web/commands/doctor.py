@@ -66,6 +66,6 @@ def _source(runtime: Runtime, name: str) -> Iterable[Finding]:
     try:
         version = source.reader.version("")
     except CallboardError as error:
-        yield Finding("bad", f"Source {name} cannot be read.", error.message, error.hint)
+        yield Finding("bad", f"Source {name} cannot be read.", str(error.message), str(error.hint))
         return
     yield Finding("ok", f"Source {name} answers.", f"{source.address} at {version[:12]}")
