@@ -1,6 +1,5 @@
 """How a process is put together from its settings and plugins."""
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -9,11 +8,12 @@ from typing import Any, Protocol
 
 import pytest
 from sqlalchemy import text
+from starlette.testclient import TestClient
 
-from callboard.errors import InputError, NotReadyError, SettingsError
+from callboard.errors import InputError, SettingsError
 from callboard.plugins import PluginRecord, PluginState
 from callboard.settings import GitSettings
-from callboard_web.app import PAGES
+from callboard_web.app import PAGES, create_app
 from callboard_web.runtime import RESERVED, Runtime
 
 
@@ -343,9 +343,15 @@ def test_a_portal_can_be_started_again_in_one_process(open_runtime: Open) -> Non
     open_runtime().start(worker=False, serve=True)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_told(open_runtime: Open, folder: Path) -> None:
-    (folder / "locked").mkdir(mode=0o500)
-    runtime = open_runtime("database: {url: 'sqlite:///locked/a.sqlite3'}")
-    with pytest.raises(NotReadyError, match="cannot be opened"):
-        runtime.upgrade()
+@pytest.mark.parametrize(
+    "path", ["{name:unknown}", "{a}/{a}", "{not a name}", "/deep/{name}/", "a b", ""]
+)
+def test_no_page_of_a_plugin_keeps_the_portal_from_starting(
+    open_runtime: Open, site: Installs, path: str
+) -> None:
+    page = f'Page(name="page", title="Page", path={path!r}, render=lambda context: None)'
+    site.install("hello", f"{HEAD}@hookimpl\ndef callboard_pages():\n    return [{page}]\n")
+    runtime = open_runtime(plugins="hello")
+    runtime.upgrade()
+    runtime.start(worker=False, serve=False)
+    assert TestClient(create_app(runtime)).get("/").status_code == 200

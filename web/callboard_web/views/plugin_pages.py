@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
@@ -24,14 +25,19 @@ _ = Translator("callboard")
 
 
 def page_routes(runtime: "Runtime") -> list[Route]:
-    """Give a route for each page that plugins contribute."""
-    routes = []
+    """Give a route for each page that plugins contribute; one with no path is listed as faulty."""
+    routes: list[Route] = []
     for item in runtime.plugins.contributions.pages:
-        path = item.value.path.strip("/")
-        routes.append(Route(f"/{item.plugin}/{path}", _endpoint(item)))
-        if not path:
-            routes.append(Route(f"/{item.plugin}", _endpoint(item)))
+        made = runtime.plugins.call(item, "page", partial(_routes_of, item), expected=list)
+        if isinstance(made, list):
+            routes.extend(made)
     return routes
+
+
+def _routes_of(item: Contributed[Page]) -> list[Route]:
+    path = item.value.path.strip("/")
+    paths = [f"/{item.plugin}/{path}"] if path else [f"/{item.plugin}/", f"/{item.plugin}"]
+    return [Route(path, _endpoint(item)) for path in paths]
 
 
 def _endpoint(page: Contributed[Page]) -> Callable[[Request], Response]:
