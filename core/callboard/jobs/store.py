@@ -30,7 +30,7 @@ from callboard.jobs.models import job_run, job_schedule
 TOPIC: Final = "job"
 """What `Database.committed` tells about when there may be work."""
 
-MAXIMUM_PAYLOAD: Final = 1024 * 1024
+MAXIMUM_PAYLOAD: Final = 8 * 1024 * 1024
 LONGEST_BACKOFF: Final = timedelta(hours=1)
 
 JobName = tuple[str, str]

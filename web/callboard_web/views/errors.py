@@ -56,9 +56,11 @@ def fault_of(error: Exception) -> Fault:
         message = MESSAGES.get(error.status_code, str(error.detail))
         return Fault(error.status_code, name, message)
     fault_id = f"e-{secrets.token_hex(4)}"
-    log.error("A request failed (%s).", fault_id, exc_info=error)
     if isinstance(error, CallboardError):
+        # Foreseen, and told in words: where it was raised says nothing more.
+        log.error("A request failed: %s (%s)", error, fault_id)
         return Fault(error.status, error.name, error.message, error.hint, fault_id)
+    log.error("A request failed (%s).", fault_id, exc_info=error)
     return Fault(INTERNAL, "InternalError", "The server could not finish this.", "", fault_id)
 
 
