@@ -4,10 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from callboard.errors import CallboardError, InputError
+from callboard.errors import CallboardError, InputError, reason_of
+from callboard.i18n import Text, Translator
 from callboard_catalog.descriptors import KindRegistry, Limits, Origin
 from callboard_catalog.ingest import Parser
 from callboard_catalog.sources.folder import SKIPPED
+
+_ = Translator("callboard")
 
 NAMES = ("catalog-info.yaml", "catalog-info.yml")
 
@@ -19,7 +22,7 @@ class FoundFault:
     path: Path
     line: int
     severity: str
-    message: str
+    message: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ def _check(file: Path, root: Path, registry: KindRegistry, limits: Limits) -> Ch
         with file.open("rb") as opened:
             data = opened.read(limits.file_size + 1)
     except OSError as error:
-        return Checked(1, [FoundFault(file, 1, "error", f"cannot be read: {error.strerror}")])
+        message = _("cannot be read: %(reason)s", reason=reason_of(error))
+        return Checked(1, [FoundFault(file, 1, "error", message)])
     parser = Parser(
         registry=registry,
         limits=limits,

@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from callboard.database.types import Json, UtcDateTime, metadata
+from callboard.database.types import Json, TranslatedText, UtcDateTime, metadata
 
 Key: Final = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself only where the key is a plain INTEGER."""
@@ -40,7 +40,7 @@ source: Final = Table(
     Column("id", Key, primary_key=True),
     Column("name", String(120), nullable=False, unique=True),
     Column("type", String(40), nullable=False),
-    Column("title", Json, nullable=False),
+    Column("title", TranslatedText, nullable=False),
     Column("address", Text, nullable=False),
     Column("every", Float, nullable=False),
     Column("active", Boolean, nullable=False),
@@ -49,8 +49,8 @@ source: Final = Table(
     Column("last_read_at", UtcDateTime),
     Column("last_success_at", UtcDateTime),
     Column("failing_since", UtcDateTime),
-    Column("error", Text, nullable=False),
-    Column("hint", Text, nullable=False),
+    Column("error", TranslatedText, nullable=False),
+    Column("hint", TranslatedText, nullable=False),
 )
 """A place entities come from. `head` is the version that was last read whole."""
 
@@ -165,7 +165,7 @@ rejected: Final = Table(
     Column("line", Integer, nullable=False),
     Column("severity", String(10), nullable=False),
     Column("code", Text, nullable=False),
-    Column("message", Text, nullable=False),
+    Column("message", TranslatedText, nullable=False),
     Column("ref", String(255), nullable=False, index=True),
     Column("owner", String(255), nullable=False),
     Column("since", UtcDateTime, nullable=False),

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import (
     Connection,
     Select,
+    Text,
     and_,
     case,
     exists,
@@ -16,13 +17,18 @@ from sqlalchemy import (
     not_,
     null,
     select,
+    type_coerce,
     union_all,
 )
 from sqlalchemy.sql.elements import ColumnElement
 
+from callboard import i18n
+from callboard.database.types import read_text
 from callboard.entities import EntityRef
 from callboard_catalog import models
 from callboard_catalog.reading import stored_form
+
+_ = i18n.Translator("callboard")
 
 ProblemKind = Literal["rejected", "warning", "conflict", "dangling"]
 KINDS: tuple[ProblemKind, ...] = ("rejected", "conflict", "dangling", "warning")
@@ -45,7 +51,7 @@ class Problem:
     path: str
     line: int
     code: str
-    message: str
+    message: i18n.Text
     since: datetime
     served: bool
     owner: EntityRef | None
@@ -102,12 +108,25 @@ def _problem(row: Any) -> Problem:
         path=row.path,
         line=row.line,
         code=row.code,
-        message=row.message,
+        message=_message(row),
         since=row.since,
         served=bool(row.served),
         owner=EntityRef.parse(row.owner) if row.owner else None,
         other=row.other or "",
     )
+
+
+def _message(row: Any) -> i18n.Text:
+    if row.kind == "conflict":
+        return _HELD[row.message]
+    return row.other if row.kind == "dangling" else read_text(row.message)
+
+
+_HELD = {
+    "file": _("Another document of this file holds this name already."),
+    "source": _("Another file of this source holds this name already."),
+    "": _("Another source holds this name already."),
+}
 
 
 def _id(row: Any) -> str:
@@ -140,7 +159,7 @@ def _rejected() -> Select[Any]:
         models.source_file.c.path.label("path"),
         rejected.c.line.label("line"),
         rejected.c.code.label("code"),
-        rejected.c.message.label("message"),
+        type_coerce(rejected.c.message, Text).label("message"),
         rejected.c.since.label("since"),
         case((entity.c.id.is_not(null()), 1), else_=0).label("served"),
         rejected.c.owner.label("owner"),
@@ -167,15 +186,9 @@ def _conflicts() -> Select[Any]:
         claim.c.line,
         literal("conflict"),
         case(
-            (
-                entity.c.file_id == claim.c.file_id,
-                "Another document of this file holds this name already.",
-            ),
-            (
-                entity.c.source_id == claim.c.source_id,
-                "Another file of this source holds this name already.",
-            ),
-            else_="Another source holds this name already.",
+            (entity.c.file_id == claim.c.file_id, "file"),
+            (entity.c.source_id == claim.c.source_id, "source"),
+            else_="",
         ),
         claim.c.since,
         literal(1),

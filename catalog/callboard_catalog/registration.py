@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from callboard.audit import record
 from callboard.database import Database
+from callboard.i18n import storable
 from callboard.identity import SYSTEM
 from callboard_catalog import models
 from callboard_catalog.ingest.write import Changes, Writer
@@ -65,7 +66,7 @@ def _apply(
 def _values(source: Source) -> dict[str, Any]:
     return {
         "type": source.type,
-        "title": str(source.title),
+        "title": storable(source.title),
         "address": source.address,
         "every": source.every.total_seconds(),
         "active": True,

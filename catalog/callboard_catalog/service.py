@@ -57,8 +57,8 @@ class SourceState:
     last_read_at: datetime | None
     last_success_at: datetime | None
     failing_since: datetime | None
-    error: str
-    hint: str
+    error: Text
+    hint: Text
     entities: int
     rejected: int
     files: int

@@ -1,22 +1,28 @@
 """Errors that a person reads: what failed, where, what was expected, what to do next."""
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
+
+from callboard.i18n import Message, Text, Translator
+
+_ = Translator("callboard")
 
 
 class CallboardError(Exception):
     """Base of every error with a message meant for a person.
 
-    The message never holds a secret. `status` is the HTTP status a page or the API answers with,
-    `name` the stable word in the JSON error body.
+    The message never holds a secret; pages show it in the reader's language, `str()` gives it in
+    English. `status` is the HTTP status a page or the API answers with, `name` the stable word in
+    the JSON error body.
     """
 
     status: ClassVar[int] = 500
     name: ClassVar[str] = "InternalError"
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, message: Text, *, hint: Text = "") -> None:
+        super().__init__(str(message))
         self.message = message
         self.hint = hint
 
@@ -91,7 +97,42 @@ class SettingsError(CallboardError):
     name = "SettingsError"
 
     def __init__(
-        self, message: str, *, hint: str = "", faults: Sequence[SettingsFault] = ()
+        self, message: Text, *, hint: Text = "", faults: Sequence[SettingsFault] = ()
     ) -> None:
         super().__init__(message, hint=hint)
         self.faults = tuple(faults)
+
+
+_SYSTEM_ERRORS: Final[dict[int, Message]] = {
+    errno.EACCES: _("Permission denied"),
+    errno.EPERM: _("Operation not permitted"),
+    errno.ENOENT: _("No such file or directory"),
+    errno.ENOTDIR: _("Not a directory"),
+    errno.EISDIR: _("Is a directory"),
+    errno.ENOSPC: _("No space left on device"),
+    errno.EDQUOT: _("Disk quota exceeded"),
+    errno.EROFS: _("Read-only file system"),
+    errno.EIO: _("Input/output error"),
+    errno.EMFILE: _("Too many open files"),
+    errno.ENFILE: _("Too many open files in system"),
+    errno.ENAMETOOLONG: _("File name too long"),
+    errno.ELOOP: _("Too many levels of symbolic links"),
+    errno.ESTALE: _("Stale file handle"),
+    errno.ECONNREFUSED: _("Connection refused"),
+    errno.ECONNRESET: _("Connection reset by peer"),
+    errno.EHOSTUNREACH: _("No route to host"),
+    errno.ENETUNREACH: _("Network is unreachable"),
+    errno.ETIMEDOUT: _("Connection timed out"),
+    errno.EPIPE: _("Broken pipe"),
+}
+
+
+def reason_of(error: Exception) -> Text:
+    """Give what an error says, for a message that has it as an argument."""
+    if isinstance(error, CallboardError):
+        if not error.hint:
+            return error.message
+        return _("%(message)s %(hint)s", message=error.message, hint=error.hint)
+    if isinstance(error, OSError) and error.errno in _SYSTEM_ERRORS:
+        return _SYSTEM_ERRORS[error.errno]
+    return str(getattr(error, "strerror", None) or error)

@@ -1,14 +1,22 @@
 """Messages that are translated when they are shown, not when they are written."""
 
-from dataclasses import dataclass, field
-from typing import Any
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+LONGEST_TEXT: Final = 2000
+"""Characters of a text that is kept, and of each argument of a message that is."""
+
+_LARGEST_INTEGER: Final = 2**53
+_DEEPEST: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """A text for people with the gettext domain its translation is found in.
 
-    `arguments` fill the named `%(name)s` places after translation. `str()` gives English.
+    `arguments` fill the named `%(name)s` places after translation; one that is a message itself is
+    translated before. `str()` gives English.
     """
 
     domain: str
@@ -45,3 +53,81 @@ class Translator:
         """Mark a text with a number; `%(number)s` is filled with it."""
         filled = (("number", number), *arguments.items())
         return Message(self.domain, text, plural=plural, number=number, arguments=filled)
+
+
+def storable(text: Text, length: int = LONGEST_TEXT) -> Text:
+    """Give a text as it can be kept and is read back: bounded, of characters databases take.
+
+    Strings are cut at `length`, so are those among the arguments of a message; what is neither a
+    string, a number nor a message becomes a string.
+    """
+    if isinstance(text, Message):
+        filled = ((name, _argument(value, length)) for name, value in text.arguments)
+        return replace(text, arguments=tuple(filled))
+    cut = text if len(text) <= length else f"{text[: length - 1]}…"
+    return cut.replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
+def _argument(value: Any, length: int) -> Any:
+    if isinstance(value, int) and abs(value) <= _LARGEST_INTEGER:
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    return storable(value if isinstance(value, Message) else str(value), length)
+
+
+def to_data(text: Text) -> Any:
+    """Give a `storable` text as plain JSON values: a string, or an object for a message."""
+    if isinstance(text, str):
+        return text
+    data: dict[str, Any] = {"d": text.domain, "t": text.text}
+    if text.context:
+        data["c"] = text.context
+    if text.plural:
+        data |= {"p": text.plural, "n": text.number}
+    if text.arguments:
+        data["a"] = {
+            name: to_data(value) if isinstance(value, Message) else value
+            for name, value in text.arguments
+        }
+    return data
+
+
+def from_data(data: Any) -> Text:
+    """Give the text that `to_data` was given; for any other value, the value as plain text."""
+    if isinstance(data, str):
+        return data
+    try:
+        message = _message(data, 0)
+        # One whose places are not all filled could not be shown.
+        str(message)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return str(data)
+    return message
+
+
+def _message(data: Any, depth: int) -> Message:
+    if depth > _DEEPEST:
+        raise ValueError("too deep")
+    message = Message(
+        domain=data["d"],
+        text=data["t"],
+        context=data.get("c", ""),
+        plural=data.get("p", ""),
+        number=data.get("n", 1),
+        arguments=tuple(
+            (name, _read_argument(value, depth)) for name, value in data.get("a", {}).items()
+        ),
+    )
+    words = (message.domain, message.text, message.context, message.plural)
+    if not all(isinstance(word, str) for word in words) or not isinstance(message.number, int):
+        raise TypeError("no message")
+    return message
+
+
+def _read_argument(value: Any, depth: int) -> Any:
+    if isinstance(value, dict):
+        return _message(value, depth + 1)
+    if not isinstance(value, str | int | float):
+        raise TypeError("no argument of a message")
+    return value

@@ -48,7 +48,7 @@ def served(site: CatalogSite) -> tuple[str, str, str] | None:
 
 def conflicts(site: CatalogSite) -> list[tuple[str, str, int, str]]:
     return [
-        (item.source, item.path, item.line, item.message)
+        (item.source, item.path, item.line, str(item.message))
         for item in site.service.problems(kind="conflict")
     ]
 

@@ -272,7 +272,7 @@ def test_a_url_as_a_source(database: Database, tmp_path: Path, server: Server) -
     site.read()
     state = site.service.source("web")
     assert state is not None
-    assert (state.state, "404" in state.error) == ("failing", True)
+    assert (state.state, "404" in str(state.error)) == ("failing", True)
     first = descriptor("a") + "---\n" + location("b.yaml")
     server.pages["/a/all.yaml"] = (200, first)
     server.pages["/a/b.yaml"] = (200, descriptor("b"))

@@ -100,7 +100,7 @@ def test_what_cannot_be_replaced_is_one_fault(definition: dict[str, Any], code: 
     [fault] = found.faults
     assert fault.code == code
     assert fault.path == ("spec", "definition")
-    assert "spec.definition" in fault.message
+    assert "spec.definition" in str(fault.message)
     assert isinstance(found.document["spec"]["definition"], str)
 
 

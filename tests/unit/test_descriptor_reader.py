@@ -76,7 +76,7 @@ def test_a_duplicate_key_is_an_error_with_its_line() -> None:
     [document] = read_documents(b"a: 1\nb: {c: 1}\na: 2\n")
     assert document.fault
     assert (document.fault.code, document.fault.line) == ("yaml-duplicate-key", 3)
-    assert "'a'" in document.fault.message
+    assert "'a'" in str(document.fault.message)
 
 
 def test_documents_and_their_lines() -> None:

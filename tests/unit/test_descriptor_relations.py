@@ -68,7 +68,7 @@ def test_malformed_references_are_left_out_and_the_others_kept() -> None:
     assert [warning.path for warning in found.warnings] == [
         ("spec", "owner"), *(("spec", "dependsOn", position) for position in (1, 2, 3, 4)),
     ]  # fmt: skip
-    assert "names no kind" in found.warnings[1].message
+    assert "names no kind" in str(found.warnings[1].message)
     assert {warning.code for warning in found.warnings} == {"bad-reference"}
 
 
@@ -91,5 +91,5 @@ def test_custom_kinds_have_relations_of_their_own() -> None:
     registry = KindRegistry([*BUILT_IN_KINDS, kind])
     found = relations(entity("Robot", deployment={"cluster": ["c1", "system:s"]}), registry)
     assert [str(pair.target) for pair in found.pairs] == ["resource:default/c1"]
-    assert "expected Resource" in found.warnings[0].message
+    assert "expected Resource" in str(found.warnings[0].message)
     assert relations(entity("Robot", deployment="x"), registry).pairs == []

@@ -12,8 +12,11 @@ from yaml.events import (
     SequenceEndEvent,
 )
 
+from callboard.i18n import Text, Translator
 from callboard_catalog.descriptors.limits import Limits
 from callboard_catalog.descriptors.scalars import FIRST_CHARACTERS, plain_value
+
+_ = Translator("callboard")
 
 _CORE: Final = "tag:yaml.org,2002:"
 _TYPED_TAGS: Final = {
@@ -27,8 +30,8 @@ _TYPED_TAGS: Final = {
 class DocumentError(Exception):
     """A document that cannot be used; `line` counts from 0 within what was parsed."""
 
-    def __init__(self, code: str, message: str, line: int) -> None:
-        super().__init__(message)
+    def __init__(self, code: str, message: Text, line: int) -> None:
+        super().__init__(str(message))
         self.code = code
         self.message = message
         self.line = line
@@ -48,7 +51,8 @@ def scalar_value(event: ScalarEvent) -> Any:
     if isinstance(value, expected) or (expected is float and isinstance(value, int)):
         return value
     tag = event.tag.removeprefix(_CORE)
-    raise DocumentError("yaml-error", f"{text[:40]!r} is not of type !!{tag}", line_of(event))
+    message = _("%(value)s is not of type %(tag)s", value=repr(text[:40]), tag=f"!!{tag}")
+    raise DocumentError("yaml-error", message, line_of(event))
 
 
 def key_text(value: object) -> str:
@@ -83,9 +87,7 @@ class Builder:
         if kind is ScalarEvent:
             return scalar_value(event)
         if depth >= self.limits.depth:
-            raise DocumentError(
-                "too-deep", f"more than {self.limits.depth} levels of nesting", line_of(event)
-            )
+            raise self._too_deep(event)
         if depth >= self.deepest:
             self.deepest = depth + 1
         if kind is MappingStartEvent:
@@ -126,7 +128,7 @@ class Builder:
                 self._merge(self.value(next_event(), depth), merges, event)
                 continue
             if key in result:
-                message = f"the key {key[:60]!r} is there twice; keep one of them"
+                message = _("the key %(key)s is there twice; keep one of them", key=repr(key[:60]))
                 raise DocumentError("yaml-duplicate-key", message, line_of(event))
             event = next_event()
             if type(event) is ScalarEvent and event.anchor is None:
@@ -142,7 +144,7 @@ class Builder:
     def _merge(self, value: Any, merges: list[Any], event: Any) -> None:
         sources = value if isinstance(value, list) else [value]
         if not all(isinstance(source, dict) for source in sources):
-            message = "the merge key << needs an object or a list of objects"
+            message = _("the merge key << needs an object or a list of objects")
             raise DocumentError("yaml-error", message, line_of(event))
         self._count(sum(len(source) for source in sources), event)
         merges.extend(sources)
@@ -159,25 +161,34 @@ class Builder:
     def _alias(self, event: Any, depth: int) -> Any:
         anchor = self.anchors.get(event.anchor)
         if anchor is None:
-            known = "lies within itself" if event.anchor in self.anchors else "has no anchor"
-            message = f"the alias *{event.anchor[:60]} {known}"
+            name = f"*{event.anchor[:60]}"
+            message = (
+                _("the alias %(name)s lies within itself", name=name)
+                if event.anchor in self.anchors
+                else _("the alias %(name)s has no anchor", name=name)
+            )
             raise DocumentError("yaml-error", message, line_of(event))
         value, nodes, height = anchor
         self.aliases += 1
         if self.aliases > self.limits.aliases:
-            message = f"more than {self.limits.aliases} aliases"
+            message = _("more than %(limit)s aliases", limit=self.limits.aliases)
             raise DocumentError("too-many-aliases", message, line_of(event))
         self._count(nodes, event)
         self.deepest = max(self.deepest, depth + height)
         if self.deepest > self.limits.depth:
-            message = f"more than {self.limits.depth} levels of nesting"
-            raise DocumentError("too-deep", message, line_of(event))
+            raise self._too_deep(event)
         return value
+
+    def _too_deep(self, event: Any) -> DocumentError:
+        message = _("more than %(limit)s levels of nesting", limit=self.limits.depth)
+        return DocumentError("too-deep", message, line_of(event))
 
     def _count(self, nodes: int, event: Any) -> None:
         self.nodes += nodes
         if self.nodes > self.limits.nodes:
-            message = f"more than {self.limits.nodes} values once aliases are expanded"
+            message = _(
+                "more than %(limit)s values once aliases are expanded", limit=self.limits.nodes
+            )
             raise DocumentError("too-many-values", message, line_of(event))
 
 

@@ -6,7 +6,10 @@ from typing import Any, Final
 
 import orjson
 
+from callboard.i18n import Translator
 from callboard_catalog.descriptors.sources import PlaceholderError, Sources, decoded, parse_one
+
+_ = Translator("callboard")
 
 _EXTENSION: Final = "x-bundled"
 _MAXIMUM_FILES: Final = 50
@@ -23,7 +26,8 @@ def bundle(sources: Sources, location: str) -> str:
     data = sources.read(location)
     root = parse_one(data, location)
     if not isinstance(root, dict):
-        raise PlaceholderError("placeholder-bad-content", f"{location} is no API description")
+        message = _("%(file)s is no API description", file=location)
+        raise PlaceholderError("placeholder-bad-content", message)
     bundler = _Bundler(sources, location)
     bundled = bundler.rewrite(root, location)
     files = bundler.files()
@@ -70,7 +74,9 @@ class _Bundler:
     def _pointer(self, location: str) -> str:
         if location not in self._pointers:
             if len(self._pointers) > _MAXIMUM_FILES:
-                message = f"the API description refers to more than {_MAXIMUM_FILES} files"
+                message = _(
+                    "the API description refers to more than %(limit)s files", limit=_MAXIMUM_FILES
+                )
                 raise PlaceholderError("too-many-placeholders", message)
             name = re.sub(r"[^A-Za-z0-9._-]+", "-", location)
             self._pointers[location] = f"/{_EXTENSION}/{len(self._pointers)}-{name}"

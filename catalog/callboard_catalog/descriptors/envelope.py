@@ -5,7 +5,16 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-from callboard_catalog.descriptors.faults import Fault, Path, shown, type_name
+from callboard.i18n import Text, Translator
+from callboard_catalog.descriptors.faults import (
+    Fault,
+    Path,
+    is_but_expected,
+    shown,
+    type_name,
+)
+
+_ = Translator("callboard")
 
 NAME: Final = re.compile(r"(?:[A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]")
 NAMESPACE: Final = re.compile(r"(?=.{1,63}\Z)[a-z0-9]+(?:-+[a-z0-9]+)*")
@@ -18,10 +27,11 @@ _BAD_HOST: Final = re.compile(r"[\x00-\x20<>^|%]")
 _MAXIMUM_LENGTH: Final = 63
 _MAXIMUM_PREFIX: Final = 253
 
-NAME_RULE: Final = "expected 1 to 63 of A-Z a-z 0-9 - _ . that begin and end with a letter or digit"
-_NAMESPACE_RULE: Final = "expected 1 to 63 of a-z 0-9 and single words joined by -"
-_TAG_RULE: Final = "expected 1 to 63 of a-z 0-9 : + # in words joined by single -"
-_KEY_RULE: Final = "expected [prefix/]name such as example.com/tier"
+NAME_RULE: Final = _(
+    "expected 1 to 63 of A-Z a-z 0-9 - _ . that begin and end with a letter or digit"
+)
+_NAMESPACE_RULE: Final = _("expected 1 to 63 of a-z 0-9 and single words joined by -")
+_TAG_RULE: Final = _("expected 1 to 63 of a-z 0-9 : + # in words joined by single -")
 
 
 @lru_cache(maxsize=8192)
@@ -46,7 +56,7 @@ def metadata_faults(metadata: dict[str, Any]) -> list[Fault]:
             if found:
                 faults.extend(found)
     if metadata.get("name") is None:
-        message = f"metadata.name is missing; {NAME_RULE}"
+        message = _("metadata.name is missing; %(rule)s", rule=NAME_RULE)
         faults.append(Fault("missing-name", ("metadata",), message))
     return faults
 
@@ -62,60 +72,82 @@ def _check_namespace(value: Any) -> list[Fault]:
 
 
 def _pattern(
-    value: Any, pattern: re.Pattern[str], field: str, rule: str, suggest: Callable[[str], str]
+    value: Any, pattern: re.Pattern[str], field: str, rule: Text, suggest: Callable[[str], str]
 ) -> list[Fault]:
     if isinstance(value, str) and pattern.fullmatch(value):
         return []
-    path: Path = ("metadata", field)
+    place = f"metadata.{field}"
+    message: Text
     if not isinstance(value, str):
-        message = f"metadata.{field} is {type_name(value)}, not a string; {rule}"
+        message = _(
+            "%(path)s is %(type)s, not a string; %(rule)s",
+            path=place,
+            type=type_name(value),
+            rule=rule,
+        )
     elif len(value) > _MAXIMUM_LENGTH:
-        message = f"metadata.{field} has {len(value)} characters; at most {_MAXIMUM_LENGTH}"
+        message = _(
+            "%(path)s has %(number)s characters; at most %(limit)s",
+            path=place,
+            number=len(value),
+            limit=_MAXIMUM_LENGTH,
+        )
     else:
-        message = _with_nearest(f"metadata.{field} {shown(value)}: {rule}", suggest(value))
-    return [Fault(f"bad-{field}", path, message)]
+        message = _("%(path)s %(value)s: %(rule)s", path=place, value=shown(value), rule=rule)
+        message = _with_nearest(message, suggest(value))
+    return [Fault(f"bad-{field}", ("metadata", field), message)]
 
 
 def _check_title(value: Any) -> list[Fault]:
     if isinstance(value, str) and value:
         return []
-    message = f"metadata.title is {_empty_or(value)}; expected a text"
+    message = is_but_expected("metadata.title", _empty_or(value), _("a text"))
     return [Fault("bad-title", ("metadata", "title"), message)]
 
 
 def _check_description(value: Any) -> list[Fault]:
     if isinstance(value, str):
         return []
-    message = f"metadata.description is {type_name(value)}; expected a text"
+    message = is_but_expected("metadata.description", type_name(value), _("a text"))
     return [Fault("bad-description", ("metadata", "description"), message)]
 
 
 def _check_labels(value: Any) -> list[Fault]:
     if not isinstance(value, dict):
-        return [_wrong_type("labels", "an object of texts", value)]
+        return [_wrong_type("labels", _("an object of texts"), value)]
     faults = _key_faults("labels", value)
     for key, text in value.items():
         if text == "" or (isinstance(text, str) and NAME.fullmatch(text)):
             continue
         if isinstance(text, str):
-            message = _with_nearest(
-                f"the label {shown(key)} is {shown(text)}; {NAME_RULE}, or empty",
-                suggest_name(text),
+            wrong = _(
+                "the label %(key)s is %(value)s; %(rule)s, or empty",
+                key=shown(key),
+                value=shown(text),
+                rule=NAME_RULE,
             )
+            message = _with_nearest(wrong, suggest_name(text))
         else:
-            message = f"the label {shown(key)} is {type_name(text)}; put quotes around its value"
+            message = _(
+                "the label %(key)s is %(type)s; put quotes around its value",
+                key=shown(key),
+                type=type_name(text),
+            )
         faults.append(Fault("bad-labels-value", ("metadata", "labels", key), message))
     return faults
 
 
 def _check_annotations(value: Any) -> list[Fault]:
     if not isinstance(value, dict):
-        return [_wrong_type("annotations", "an object of texts", value)]
+        return [_wrong_type("annotations", _("an object of texts"), value)]
     faults = _key_faults("annotations", value)
     for key, text in value.items():
         if not isinstance(text, str):
-            what = f"the annotation {shown(key)} is {type_name(text)}"
-            message = f"{what}; put quotes around its value"
+            message = _(
+                "the annotation %(key)s is %(type)s; put quotes around its value",
+                key=shown(key),
+                type=type_name(text),
+            )
             faults.append(Fault("bad-annotations-value", ("metadata", "annotations", key), message))
     return faults
 
@@ -124,7 +156,11 @@ def _key_faults(field: str, value: dict[str, Any]) -> list[Fault]:
     faults = []
     for key in value:
         if not is_key(key):
-            message = f"the key {shown(key)} of metadata.{field}: {_KEY_RULE}"
+            message = _(
+                "the key %(key)s of %(path)s: expected [prefix/]name such as example.com/tier",
+                key=shown(key),
+                path=f"metadata.{field}",
+            )
             faults.append(Fault(f"bad-{field}-key", ("metadata", field, key), message))
     if len({key.lower() for key in value}) == len(value):
         return faults
@@ -132,41 +168,53 @@ def _key_faults(field: str, value: dict[str, Any]) -> list[Fault]:
     for key in value:
         first = seen.setdefault(key.lower(), key)
         if first != key:
-            message = f"the keys {shown(first)} and {shown(key)} differ only in case; keep one"
+            message = _(
+                "the keys %(first)s and %(second)s differ only in case; keep one",
+                first=shown(first),
+                second=shown(key),
+            )
             faults.append(Fault(f"bad-{field}-key", ("metadata", field, key), message))
     return faults
 
 
 def _check_tags(value: Any) -> list[Fault]:
     if not isinstance(value, list):
-        return [_wrong_type("tags", "a list of texts", value)]
+        return [_wrong_type("tags", _("a list of texts"), value)]
     faults = []
     for position, tag in enumerate(value):
         if isinstance(tag, str) and _TAG.fullmatch(tag):
             continue
         nearest = _suggest_words(tag, keep=":+#") if isinstance(tag, str) else ""
-        message = _with_nearest(f"the tag {shown(tag)}: {_TAG_RULE}", nearest)
+        wrong = _("the tag %(tag)s: %(rule)s", tag=shown(tag), rule=_TAG_RULE)
+        message = _with_nearest(wrong, nearest)
         faults.append(Fault("bad-tag", ("metadata", "tags", position), message))
     return faults
 
 
 def _check_links(value: Any) -> list[Fault]:
     if not isinstance(value, list):
-        return [_wrong_type("links", "a list of objects with url", value)]
+        return [_wrong_type("links", _("a list of objects with url"), value)]
     faults = []
     for position, link in enumerate(value):
         path: Path = ("metadata", "links", position)
         if not isinstance(link, dict):
-            message = f"the link is {type_name(link)}; expected an object with url"
+            message = _("the link is %(type)s; expected an object with url", type=type_name(link))
             faults.append(Fault("bad-link", path, message))
             continue
         if not is_absolute_url(link.get("url")):
-            message = f"url is {_empty_or(link.get('url'))}; expected such as https://example.com"
+            message = _(
+                "url is %(value)s; expected such as https://example.com",
+                value=_empty_or(link.get("url")),
+            )
             faults.append(Fault("bad-link", (*path, "url"), message))
         for field in ("title", "icon", "type"):
             text = link.get(field, "x")
             if not isinstance(text, str) or not text.strip():
-                message = f"{field} of the link is {_empty_or(text)}; expected a text, or leave it"
+                message = _(
+                    "%(field)s of the link is %(value)s; expected a text, or leave it",
+                    field=field,
+                    value=_empty_or(text),
+                )
                 faults.append(Fault("bad-link", (*path, field), message))
     return faults
 
@@ -208,18 +256,20 @@ def _suggest_words(text: str, keep: str = "") -> str:
     return found.rstrip("-") if "{" not in text else ""
 
 
-def _with_nearest(message: str, nearest: str) -> str:
-    return f"{message}; such as {nearest!r}" if nearest else message
+def _with_nearest(problem: Text, nearest: str) -> Text:
+    if not nearest:
+        return problem
+    return _("%(problem)s; such as %(example)s", problem=problem, example=repr(nearest))
 
 
-def _empty_or(value: object) -> str:
+def _empty_or(value: object) -> Text:
     if value is None:
-        return "missing"
+        return _.context("value", "missing")
     if isinstance(value, str):
-        return shown(value) if value.strip() else "empty"
+        return shown(value) if value.strip() else _.context("value", "empty")
     return type_name(value)
 
 
-def _wrong_type(field: str, expected: str, value: object) -> Fault:
-    message = f"metadata.{field} is {type_name(value)}; expected {expected}"
+def _wrong_type(field: str, expected: Text, value: object) -> Fault:
+    message = is_but_expected(f"metadata.{field}", type_name(value), expected)
     return Fault(f"bad-{field}", ("metadata", field), message)

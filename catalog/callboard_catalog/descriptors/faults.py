@@ -1,7 +1,15 @@
 """What is wrong with a descriptor, and where."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from typing import Final
 
+from callboard.i18n import Message, Text, Translator
+
+_ = Translator("callboard")
+
+MOST_CHOICES: Final = 20
 Path = tuple[str | int, ...]
 """Keys and list positions from the root of a document, such as `("metadata", "tags", 0)`."""
 
@@ -16,7 +24,7 @@ class Fault:
 
     code: str
     path: Path
-    message: str
+    message: Text
     line: int = 0
 
 
@@ -31,15 +39,46 @@ def path_text(path: Path) -> str:
     return text
 
 
-def type_name(value: object) -> str:
+TYPE_NAMES: Final = {
+    dict: _("an object"),
+    list: _("a list"),
+    str: _("a string"),
+    bool: _("true or false"),
+}
+
+
+def type_name(value: object) -> Text:
     """Give the JSON name of a value's type."""
-    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
     if value is None:
         return "null"
-    return names.get(type(value), "a number")
+    return TYPE_NAMES.get(type(value), _("a number"))
 
 
-def shown(value: object) -> str:
+def shown(value: object) -> Text:
     """Give a value shortened for a message."""
-    text = repr(value) if isinstance(value, str) else type_name(value)
+    if not isinstance(value, str):
+        return type_name(value)
+    text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}…'"
+
+
+def one_of(names: Iterable[str]) -> Text:
+    """Give names to choose from: `a or b or c`."""
+    listed: list[Text] = [*names]
+    chosen = listed if len(listed) <= MOST_CHOICES else [*listed[:MOST_CHOICES], "…"]
+    return reduce(lambda first, last: _("%(first)s or %(last)s", first=first, last=last), chosen)
+
+
+def any_of(parts: Iterable[Text]) -> Text:
+    """Give texts to choose from, such as names of types."""
+    return reduce(
+        lambda first, last: _.context("types", "%(first)s or %(last)s", first=first, last=last),
+        parts,
+    )
+
+
+def is_but_expected(path: str, value: Text, expected: Text) -> Message:
+    """Say what stands somewhere, and what was expected."""
+    return _(
+        "%(path)s is %(value)s; expected %(expected)s", path=path, value=value, expected=expected
+    )

@@ -4,8 +4,20 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any, Final
 
+from callboard.i18n import Message, Text, Translator
 from callboard.kinds import FieldType, KindField
-from callboard_catalog.descriptors.faults import Fault, Path, path_text, shown, type_name
+from callboard_catalog.descriptors.faults import (
+    Fault,
+    Path,
+    any_of,
+    is_but_expected,
+    one_of,
+    path_text,
+    shown,
+    type_name,
+)
+
+_ = Translator("callboard")
 
 _MISSING: Final = object()
 _FIELD_DEPTH: Final = 2
@@ -23,14 +35,14 @@ _IS: Final[dict[FieldType, Callable[[Any], bool]]] = {
     ),
     "any": lambda value: value is not None,
 }
-_NAMES: Final[dict[FieldType, str]] = {
-    "text": "a text",
-    "string": "a text",
-    "texts": "a list of texts",
-    "boolean": "true or false",
-    "object": "an object",
-    "objects": "a list of objects",
-    "any": "a value",
+_NAMES: Final[dict[FieldType, Message]] = {
+    "text": _("a text"),
+    "string": _("a text"),
+    "texts": _("a list of texts"),
+    "boolean": _("true or false"),
+    "object": _("an object"),
+    "objects": _("a list of objects"),
+    "any": _("a value"),
 }
 
 
@@ -48,8 +60,7 @@ def field_faults(fields: tuple[KindField, ...], values: dict[str, Any], path: Pa
         elif not any(_IS[kind](value) for kind in field.types):
             faults.extend(_wrong_type(field, value, (*path, field.name)))
         elif field.choices and value not in field.choices:
-            message = f"is {shown(value)}; expected {' or '.join(field.choices)}"
-            faults.append(_bad((*path, field.name), message))
+            faults.append(_bad((*path, field.name), shown(value), one_of(field.choices)))
         elif field.fields:
             faults.extend(_nested(field, value, (*path, field.name)))
     return faults
@@ -69,34 +80,34 @@ def _missing(
     field: KindField, fields: tuple[KindField, ...], values: dict[str, Any], path: Path
 ) -> Fault:
     wanted = path_text((*path, field.name))
-    expected = " or ".join(_NAMES[kind] for kind in field.types)
-    message = f"{wanted} is missing; expected {expected}"
+    expected = any_of(_NAMES[kind] for kind in field.types)
+    message = _("%(path)s is missing; expected %(expected)s", path=wanted, expected=expected)
     known = {other.name for other in fields}
     strangers = [name for name in values if name not in known]
     nearest = get_close_matches(field.name, strangers, n=1, cutoff=0.75)
     if nearest:
-        message += f". Is it written {nearest[0]!r}?"
+        message = _("%(problem)s. Is it written %(name)s?", problem=message, name=repr(nearest[0]))
     return Fault(_code("missing", (*path, field.name)), path, message)
 
 
 def _wrong_type(field: KindField, value: Any, path: Path) -> list[Fault]:
-    expected = " or ".join(_NAMES[kind] for kind in field.types)
+    expected = any_of(_NAMES[kind] for kind in field.types)
     if isinstance(value, list) and set(field.types) <= {"texts", "objects"}:
         inner: FieldType = "text" if "texts" in field.types else "object"
         return [
-            _bad((*path, position), f"is {_described(item)}; expected {_NAMES[inner]}")
+            _bad((*path, position), _described(item), _NAMES[inner])
             for position, item in enumerate(value)
             if not _IS[inner](item)
         ]
-    return [_bad(path, f"is {_described(value)}; expected {expected}")]
+    return [_bad(path, _described(value), expected)]
 
 
-def _described(value: Any) -> str:
-    return "an empty text" if value == "" else type_name(value)
+def _described(value: Any) -> Text:
+    return _("an empty text") if value == "" else type_name(value)
 
 
-def _bad(path: Path, message: str) -> Fault:
-    return Fault(_code("bad", path), path, f"{path_text(path)} {message}")
+def _bad(path: Path, value: Text, expected: Text) -> Fault:
+    return Fault(_code("bad", path), path, is_but_expected(path_text(path), value, expected))
 
 
 def _code(word: str, path: Path) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from callboard.errors import InputError
-from callboard.i18n import Translator
+from callboard.i18n import Text, Translator
 from callboard.kinds import FieldType, Kind, KindField, KindRelation
 
 _ = Translator("callboard")
@@ -154,7 +154,7 @@ BUILT_IN_KINDS: Final = (
     COMPONENT, API, RESOURCE, SYSTEM, DOMAIN, GROUP, USER, LOCATION, TEMPLATE,
 )  # fmt: skip
 
-SchemaCheck = Callable[[Any], Iterable[tuple[tuple[str | int, ...], str]]]
+SchemaCheck = Callable[[Any], Iterable[tuple[tuple[str | int, ...], Text]]]
 """Gives the path below `spec` and the message of each fault."""
 
 
@@ -222,6 +222,8 @@ def _schema_check(kind: Kind) -> SchemaCheck:
     import jsonschema
     import referencing
 
+    from callboard_catalog.descriptors.schema import problem_of
+
     schema = dict(kind.schema or {})
     validator_class = jsonschema.validators.validator_for(
         schema, default=jsonschema.Draft202012Validator
@@ -235,10 +237,15 @@ def _schema_check(kind: Kind) -> SchemaCheck:
     # An empty registry of its own: a $ref to a URL must not be fetched.
     validator = validator_class(schema, registry=referencing.Registry())
 
-    def check(spec: Any) -> list[tuple[tuple[str | int, ...], str]]:
+    def check(spec: Any) -> list[tuple[tuple[str | int, ...], Text]]:
         try:
-            return [(tuple(e.absolute_path), e.message) for e in validator.iter_errors(spec)]
+            return [(tuple(e.absolute_path), problem_of(e)) for e in validator.iter_errors(spec)]
         except referencing.exceptions.Unresolvable as error:
-            return [((), f"the schema of {kind.name} refers to {error.ref}, which it lacks")]
+            message = _(
+                "the schema of %(kind)s refers to %(reference)s, which it lacks",
+                kind=kind.name,
+                reference=error.ref,
+            )
+            return [((), message)]
 
     return check

@@ -9,8 +9,11 @@ from functools import lru_cache
 from typing import Any, Final
 
 from callboard.errors import InputError
+from callboard.i18n import Translator
 from callboard_catalog.descriptors.faults import Fault, Path, shown
 from callboard_catalog.descriptors.finishing import runs_script
+
+_ = Translator("callboard")
 
 _LOCATION: Final = re.compile(r"([A-Za-z][-A-Za-z0-9_]*):(.+)", re.DOTALL)
 _WILDCARD: Final = re.compile(r"[*?\[]")
@@ -34,13 +37,19 @@ def parse_location(text: str) -> LocationRef:
     match = _LOCATION.fullmatch(text.strip())
     if match is None:
         raise InputError(
-            f"{shown(text)} is not a location; expected type:target, such as url:https://…"
+            _(
+                "%(text)s is not a location; expected type:target, such as url:https://…",
+                text=shown(text),
+            )
         )
     kind, target = match[1], match[2].strip()
     if kind.lower() in {"http", "https"}:
-        raise InputError(f"{shown(text)} has no type; write url:{text.strip()[:200]}")
+        better = f"url:{text.strip()[:200]}"
+        raise InputError(
+            _("%(text)s has no type; write %(better)s", text=shown(text), better=better)
+        )
     if runs_script(text.strip()) or runs_script(target):
-        raise InputError(f"{shown(text)} is a script, not a location.")
+        raise InputError(_("%(text)s is a script, not a location.", text=shown(text)))
     return LocationRef(kind, target)
 
 
@@ -56,10 +65,22 @@ def resolve_path(target: str, base: str) -> str:
     a backslash, a zero byte.
     """
     if target.startswith("/") or "\\" in target or "\0" in target or runs_script(target):
-        raise InputError(f"{shown(target)} is not a path relative to {base}, written with /.")
+        raise InputError(
+            _(
+                "%(target)s is not a path relative to %(file)s, written with /.",
+                target=shown(target),
+                file=base,
+            )
+        )
     path = posixpath.normpath(posixpath.join(posixpath.dirname(base), target))
     if path == ".." or path.startswith(("../", "/")):
-        raise InputError(f"{shown(target)} leads out of the repository of {base}.")
+        raise InputError(
+            _(
+                "%(target)s leads out of the repository of %(file)s.",
+                target=shown(target),
+                file=base,
+            )
+        )
     return path
 
 
@@ -86,7 +107,7 @@ def location_targets(document: Mapping[str, Any], base: str, paths: Iterable[str
     spec = document["spec"]
     found = Targets([], [], [], spec.get("presence") == "optional")
     if str(spec.get("type", "")).lower() in {"http", "https"}:
-        message = "spec.type is http; expected url, with the whole URL as target"
+        message = _("spec.type is http; expected url, with the whole URL as target")
         found.faults.append(Fault("bad-target", ("spec", "type"), message))
         return found
     known = dict.fromkeys(paths)
@@ -119,10 +140,15 @@ def _resolve(found: Targets, path: Path, target: str, base: str, known: Mapping[
         matches = matching(resolved, known)
         found.paths.extend(matches)
         if not matches:
-            message = f"no file matches {shown(target)}"
+            message = _("no file matches %(pattern)s", pattern=shown(target))
             found.faults.append(Fault("target-matches-nothing", path, message))
     else:
-        message = f"there is no file {resolved}, the target {shown(target)} of {base}"
+        message = _(
+            "there is no file %(path)s, the target %(target)s of %(file)s",
+            path=resolved,
+            target=shown(target),
+            file=base,
+        )
         found.faults.append(Fault("target-missing", path, message))
 
 
@@ -130,7 +156,13 @@ def matching(pattern: str, paths: Iterable[str]) -> list[str]:
     """Give the paths that a glob matches, sorted. Raises `InputError` for one of too many parts."""
     parts = [part for part in pattern.split("/") if part]
     if len(parts) > _MAXIMUM_PATTERN_PARTS:
-        raise InputError(f"The glob {shown(pattern)} has over {_MAXIMUM_PATTERN_PARTS} parts.")
+        raise InputError(
+            _(
+                "The glob %(pattern)s has over %(limit)s parts.",
+                pattern=shown(pattern),
+                limit=_MAXIMUM_PATTERN_PARTS,
+            )
+        )
     return sorted(path for path in paths if _matches(parts, path.split("/")))
 
 

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from callboard.i18n import Translator
 from callboard_catalog.descriptors.builder import DocumentError
+
+_ = Translator("callboard")
 
 _MARKER: Final = re.compile(rb"^(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _BLANK_LINE: Final = re.compile(rb"[ \t\r]*(?:#.*|%.*)?")
@@ -50,7 +53,7 @@ def _as_utf8(data: bytes) -> bytes:
         try:
             return data.decode("utf-16").encode()
         except UnicodeError as error:
-            raise DocumentError("not-utf8", "the file is not valid UTF-16", 0) from error
+            raise DocumentError("not-utf8", _("the file is not valid UTF-16"), 0) from error
     return data.removeprefix(codecs.BOM_UTF8)
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import orjson
 
+from callboard.i18n import Translator
 from callboard_catalog.descriptors.bundling import bundle
 from callboard_catalog.descriptors.faults import Fault, Path, path_text, shown, type_name
 from callboard_catalog.descriptors.sources import (
@@ -15,6 +16,8 @@ from callboard_catalog.descriptors.sources import (
     decoded,
     parse_one,
 )
+
+_ = Translator("callboard")
 
 MAXIMUM_PLACEHOLDERS: Final = 100
 
@@ -76,16 +79,23 @@ class _Resolver:
         self.count += 1
         try:
             if self.count > MAXIMUM_PLACEHOLDERS:
-                message = f"the document has more than {MAXIMUM_PLACEHOLDERS} placeholders"
+                message = _(
+                    "the document has more than %(limit)s placeholders", limit=MAXIMUM_PLACEHOLDERS
+                )
                 raise PlaceholderError("too-many-placeholders", message)
             if not isinstance(argument, str):
-                message = f"it is {type_name(argument)}; expected a path or URL"
+                message = _("it is %(type)s; expected a path or URL", type=type_name(argument))
                 raise PlaceholderError("placeholder-bad-target", message)
             location = self.sources.resolve(argument, self.path)
             return _RESOLVERS[name](self.sources, location)
         except PlaceholderError as error:
             if self.count <= MAXIMUM_PLACEHOLDERS + 1:
-                message = f"{name} of {path_text(path)}: {error.message}"
+                message = _(
+                    "%(name)s of %(path)s: %(reason)s",
+                    name=name,
+                    path=path_text(path),
+                    reason=error.message,
+                )
                 self.faults.append(Fault(error.code, path, message))
             # A text in its place, so that the kind's rules find no second fault there.
             return f"{name}: {argument}"
@@ -100,7 +110,14 @@ def _json(sources: Sources, location: str) -> Any:
     try:
         orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        message = f"{shown(location)} is not JSON: {error}"
+        message = _(
+            "%(file)s is not JSON: %(reason)s: line %(line)s column %(column)s (char %(position)s)",
+            file=shown(location),
+            reason=error.msg,
+            line=error.lineno,
+            column=error.colno,
+            position=error.pos,
+        )
         raise PlaceholderError("placeholder-bad-content", message) from error
     # Read once more as YAML, which JSON is, for the limits on depth and size.
     return parse_one(data, location)

@@ -6,12 +6,13 @@ from typing import Any, Final
 
 from yaml.error import MarkedYAMLError, YAMLError
 from yaml.events import CollectionEndEvent, CollectionStartEvent, DocumentStartEvent, StreamEndEvent
-from yaml.reader import ReaderError
 
+from callboard.i18n import Message, Translator
 from callboard_catalog.descriptors.builder import Builder, DocumentError, line_of
 from callboard_catalog.descriptors.faults import Fault
 from callboard_catalog.descriptors.limits import DEFAULT_LIMITS, Limits
 from callboard_catalog.descriptors.pieces import pieces
+from callboard_catalog.descriptors.syntax import BAD_TAB, CANNOT_START, document_error
 
 try:
     from yaml._yaml import CParser
@@ -20,24 +21,8 @@ except ImportError as error:  # pragma: no cover
         "PyYAML was built without libyaml; install a PyYAML wheel, or libyaml and build it again."
     ) from error
 
-_CANNOT_START: Final = "found character that cannot start any token"
-_BAD_TAB: Final = "found a tab character that violates indentation"
-_CHARACTER_HINTS: Final = {
-    _BAD_TAB: "indent with spaces",
-    "\t": "a tab stands where a value begins; indent with spaces",
-    "%": "% begins no value; this looks like an unfilled template",
-    "@": "put quotes around a value that begins with @",
-    "`": "put quotes around a value that begins with `",
-}
-_HINTS: Final = {
-    "mapping values are not allowed": "put quotes around a value that holds ': '",
-    "could not find expected ':'": "check the indentation and the ':' of the line above",
-    "found undefined tag handle": "put quotes around a value that begins with !",
-    "did not find expected key": "check the indentation of this line",
-    "did not find expected '-' indicator": "check the indentation of this line",
-    "found unexpected end of stream": "a quote or a bracket is not closed",
-    "found unknown escape character": "write \\\\ for a backslash, or use single quotes",
-}
+_ = Translator("callboard")
+
 _MAXIMUM_REPAIRS: Final = 50
 _MAXIMUM_REPAIRED_BYTES: Final = 20 * 1024 * 1024
 
@@ -79,7 +64,11 @@ def read_documents(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> list[Docu
     `too-many-aliases`, `too-many-values`.
     """
     if len(data) > limits.file_size:
-        message = f"the file has {len(data)} bytes; at most {limits.file_size} are read"
+        message = _(
+            "the file has %(number)s bytes; at most %(limit)s are read",
+            number=len(data),
+            limit=limits.file_size,
+        )
         return [Document(0, 1, fault=Fault("too-large", (), message, 1))]
     try:
         return list(_read(data, limits))
@@ -102,8 +91,7 @@ def _read(data: bytes, limits: Limits) -> Iterator[Document]:
     for index, document in enumerate(open_documents(data)):
         root = document.root
         if index >= limits.documents:
-            message = f"the file has more than {limits.documents} documents"
-            raise DocumentError("too-many-documents", message, line_of(root))
+            raise DocumentError("too-many-documents", _too_many(limits), line_of(root))
         value = Builder(document.next_event, limits).value(root)
         yield Document(index, line_of(root) + 1, value)
 
@@ -117,8 +105,7 @@ def _recover(data: bytes, limits: Limits) -> list[Document]:
                 if fault is not None:
                     fault = Fault(fault.code, fault.path, fault.message, line)
                 if len(found) >= limits.documents:
-                    message = f"the file has more than {limits.documents} documents"
-                    fault = Fault("too-many-documents", (), message, line)
+                    fault = Fault("too-many-documents", (), _too_many(limits), line)
                     return [*found, Document(len(found), line, fault=fault)]
                 found.append(Document(len(found), line, document.value, fault))
     except DocumentError as error:
@@ -132,10 +119,14 @@ def _read_piece(data: bytes, limits: Limits) -> list[Document]:
         return list(_read(data, limits))
     except DocumentError as error:
         syntax = syntax_error(data, limits) if error.code == "yaml-duplicate-key" else None
-        found = _document_error(syntax, data) if syntax else error
+        found = document_error(syntax, data) if syntax else error
     except (YAMLError, UnicodeError) as error:
-        found = _document_error(error, data)
+        found = document_error(error, data)
     return [_faulty(found)]
+
+
+def _too_many(limits: Limits) -> Message:
+    return _("the file has more than %(limit)s documents", limit=limits.documents)
 
 
 def _faulty(error: DocumentError) -> Document:
@@ -178,7 +169,7 @@ def repaired(data: bytes, limits: Limits) -> bytes:
 
 
 def _without_bad_tab(data: bytes, error: Exception) -> bytes | None:
-    if not isinstance(error, MarkedYAMLError) or error.problem not in {_CANNOT_START, _BAD_TAB}:
+    if not isinstance(error, MarkedYAMLError) or error.problem not in {CANNOT_START, BAD_TAB}:
         return None
     mark = error.problem_mark
     lines = data.decode().split("\n")
@@ -190,32 +181,3 @@ def _without_bad_tab(data: bytes, error: Exception) -> bytes | None:
         return None
     lines[mark.line] = before + " " * (len(rest) - len(after)) + after
     return "\n".join(lines).encode()
-
-
-def _document_error(error: Exception, data: bytes) -> DocumentError:
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as decoding:
-        line = data.count(b"\n", 0, decoding.start)
-        return DocumentError("not-utf8", "the document is not UTF-8; save it as UTF-8", line)
-    if isinstance(error, ReaderError):
-        line = data[: error.position].count(b"\n")
-        return DocumentError("yaml-error", f"{error.reason} in YAML", line)
-    if isinstance(error, MarkedYAMLError):
-        return _marked_error(error, text)
-    return DocumentError("yaml-error", "the YAML cannot be read", 0)
-
-
-def _marked_error(error: MarkedYAMLError, text: str) -> DocumentError:
-    mark, context = error.problem_mark, error.context_mark
-    line = mark.line if mark else 0
-    message = error.problem or "the YAML cannot be read"
-    if mark and message == _CANNOT_START:
-        character = text[mark.index : mark.index + 1]
-        hint = _CHARACTER_HINTS.get(character, f"{character!r} cannot begin a value")
-    else:
-        hint = next((hint for start, hint in _HINTS.items() if message.startswith(start)), "")
-    if context and error.context and context.line != line:
-        # libyaml sees what is missing only where the text goes on; what was open says more.
-        message = f"{message} {error.context} that begins {line - context.line} line(s) above"
-    return DocumentError("yaml-error", f"{message}; {hint}" if hint else message, line)

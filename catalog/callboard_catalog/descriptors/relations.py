@@ -8,12 +8,15 @@ from typing import Any, Final, NamedTuple
 
 from callboard.entities import DEFAULT_NAMESPACE, EntityRef
 from callboard.errors import InputError
+from callboard.i18n import Message, Translator
 from callboard.kinds import KindRelation
 from callboard_catalog.descriptors.envelope import KIND, NAME, NAMESPACE
-from callboard_catalog.descriptors.faults import Fault, Path, path_text, shown, type_name
+from callboard_catalog.descriptors.faults import Fault, Path, one_of, path_text, shown, type_name
 from callboard_catalog.descriptors.kinds import KindRegistry
 
-_MALFORMED: Final = "is not a well-formed entity reference; expected [kind:][namespace/]name"
+_ = Translator("callboard")
+
+_MALFORMED: Final = _("is not a well-formed entity reference; expected [kind:][namespace/]name")
 _WITHOUT_KIND: Final = re.compile(r"(?:[^:/\s]+/)?[-A-Za-z0-9_.]+")
 
 
@@ -73,14 +76,18 @@ def _add(
         target = (
             _target(text, relation.default_kind, namespace)
             if isinstance(text, str)
-            else f"is {type_name(text)}; expected a text"
+            else _("is %(type)s; expected a text", type=type_name(text))
         )
         if isinstance(target, EntityRef) and relation.allowed_kinds:
             target = _of_allowed_kind(target, relation.allowed_kinds)
-        if isinstance(target, str):
+        if isinstance(target, Message):
             where: Path = (*path, position) if isinstance(value, list) else path
             written = f" {shown(text)}" if isinstance(text, str) else ""
-            message = f"{path_text(where)}{written} {target}; the relation is left out"
+            message = _(
+                "%(reference)s %(problem)s; the relation is left out",
+                reference=f"{path_text(where)}{written}",
+                problem=target,
+            )
             found.warnings.append(Fault("bad-reference", where, message))
         elif target not in seen:
             seen.add(target)
@@ -88,7 +95,7 @@ def _add(
 
 
 @lru_cache(maxsize=16_384)
-def _target(text: str, default_kind: str | None, namespace: str) -> EntityRef | str:
+def _target(text: str, default_kind: str | None, namespace: str) -> EntityRef | Message:
     """Give the target, or what is wrong with the text."""
     try:
         target = EntityRef.parse(
@@ -96,13 +103,15 @@ def _target(text: str, default_kind: str | None, namespace: str) -> EntityRef | 
         )
     except InputError:
         if default_kind is None and _WITHOUT_KIND.fullmatch(text.strip()):
-            return "names no kind; expected such as component:order-service"
+            return _("names no kind; expected such as component:order-service")
         return _MALFORMED
     parts = ((KIND, target.kind), (NAMESPACE, target.namespace), (NAME, target.name))
     return target if all(pattern.fullmatch(part) for pattern, part in parts) else _MALFORMED
 
 
-def _of_allowed_kind(target: EntityRef, allowed: tuple[str, ...]) -> EntityRef | str:
+def _of_allowed_kind(target: EntityRef, allowed: tuple[str, ...]) -> EntityRef | Message:
     if any(target.kind == kind.lower() for kind in allowed):
         return target
-    return f"is of kind {target.kind}; expected {' or '.join(allowed)}"
+    return _(
+        "is of kind %(kind)s; expected %(expected)s", kind=target.kind, expected=one_of(allowed)
+    )

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urljoin
 
-from callboard.errors import CallboardError, InputError, NotFoundError
+from callboard.errors import CallboardError, InputError, NotFoundError, reason_of
+from callboard.i18n import Text, Translator
 from callboard_catalog.descriptors.faults import shown
 from callboard_catalog.descriptors.locations import is_url, resolve_path
 from callboard_catalog.descriptors.reader import read_documents
+
+_ = Translator("callboard")
 
 Read = Callable[[str], bytes]
 """Gives the bytes of a path below the repository's root, or of an absolute URL. Raises
@@ -19,8 +22,8 @@ MAXIMUM_BYTES: Final = 20 * 1024 * 1024
 class PlaceholderError(Exception):
     """One placeholder that cannot be replaced."""
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, code: str, message: Text) -> None:
+        super().__init__(str(message))
         self.code = code
         self.message = message
 
@@ -52,15 +55,22 @@ class Sources:
             try:
                 self._data[location] = self._read(location)
             except (NotFoundError, FileNotFoundError) as error:
-                message = f"there is no {shown(location)}"
+                message = _("there is no %(file)s", file=shown(location))
                 raise PlaceholderError("placeholder-target-missing", message) from error
             except (CallboardError, OSError) as error:
-                message = f"{shown(location)} cannot be read: {error}"
+                message = _(
+                    "%(file)s cannot be read: %(reason)s",
+                    file=shown(location),
+                    reason=reason_of(error),
+                )
                 raise PlaceholderError("placeholder-unreadable", message) from error
         data = self._data[location]
         self._size += len(data)
         if self._size > MAXIMUM_BYTES:
-            message = f"the placeholders of one document add up to over {MAXIMUM_BYTES} bytes"
+            message = _(
+                "the placeholders of one document add up to over %(limit)s bytes",
+                limit=MAXIMUM_BYTES,
+            )
             raise PlaceholderError("too-many-placeholders", message)
         return data
 
@@ -70,7 +80,7 @@ def decoded(data: bytes, location: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        message = f"{shown(location)} is not UTF-8"
+        message = _("%(file)s is not UTF-8", file=shown(location))
         raise PlaceholderError("placeholder-bad-content", message) from error
 
 
@@ -79,9 +89,18 @@ def parse_one(data: bytes, location: str) -> Any:
     documents = read_documents(data)
     faults = [document.fault for document in documents if document.fault]
     if faults:
-        problem = f"line {faults[0].line}: {faults[0].message}"
+        message = _(
+            "%(file)s: line %(line)s: %(problem)s",
+            file=shown(location),
+            line=faults[0].line,
+            problem=faults[0].message,
+        )
     elif len(documents) != 1:
-        problem = f"it holds {len(documents)} documents; expected exactly one"
+        message = _(
+            "%(file)s: it holds %(number)s documents; expected exactly one",
+            file=shown(location),
+            number=len(documents),
+        )
     else:
         return documents[0].value
-    raise PlaceholderError("placeholder-bad-content", f"{shown(location)}: {problem}")
+    raise PlaceholderError("placeholder-bad-content", message)

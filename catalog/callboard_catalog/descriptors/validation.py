@@ -3,24 +3,28 @@
 from difflib import get_close_matches
 from typing import Any, Final
 
+from callboard.i18n import Text, Translator
 from callboard_catalog.descriptors.envelope import (
     API_VERSION,
     KIND,
     is_subdomain,
     metadata_faults,
 )
-from callboard_catalog.descriptors.faults import Fault, path_text, shown, type_name
+from callboard_catalog.descriptors.faults import Fault, one_of, path_text, shown, type_name
 from callboard_catalog.descriptors.fields import field_faults
 from callboard_catalog.descriptors.kinds import KindRegistry, RegisteredKind
 
+_ = Translator("callboard")
+
 ROOT_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "spec"})
-_EXAMPLE_VERSION: Final = "expected such as backstage.io/v1alpha1"
 
 
 def validate(document: Any, registry: KindRegistry) -> list[Fault]:
     """Give all faults of a document at once; none where it is an entity of a registered kind."""
     if not isinstance(document, dict):
-        message = f"the document is {type_name(document)}; expected an object with kind"
+        message = _(
+            "the document is %(type)s; expected an object with kind", type=type_name(document)
+        )
         return [Fault("not-an-object", (), message)]
     faults: list[Fault] = []
     if not document.keys() <= ROOT_FIELDS:
@@ -29,10 +33,10 @@ def validate(document: Any, registry: KindRegistry) -> list[Fault]:
     if isinstance(metadata, dict):
         faults.extend(metadata_faults(metadata))
     elif "metadata" in document:
-        message = f"metadata is {type_name(metadata)}; expected an object with name"
+        message = _("metadata is %(type)s; expected an object with name", type=type_name(metadata))
         faults.append(Fault("bad-metadata", ("metadata",), message))
     else:
-        faults.append(Fault("missing-metadata", (), "metadata is missing; it needs a name"))
+        faults.append(Fault("missing-metadata", (), _("metadata is missing; it needs a name")))
     faults.extend(_kind_faults(document, registry))
     return faults
 
@@ -42,12 +46,13 @@ def _root_faults(document: dict[str, Any]) -> list[Fault]:
     for field in document:
         if field in ROOT_FIELDS:
             continue
-        message = (
-            f"{shown(field)} is not allowed at the root; expected apiVersion, kind, metadata, spec"
+        message = _(
+            "%(field)s is not allowed at the root; expected apiVersion, kind, metadata, spec",
+            field=shown(field),
         )
         nearest = get_close_matches(field, ROOT_FIELDS, n=1, cutoff=0.7)
         if nearest:
-            message += f". Is it {nearest[0]}?"
+            message = _("%(problem)s. Is it %(name)s?", problem=message, name=nearest[0])
         faults.append(Fault("unknown-root-field", (field,), message))
     return faults
 
@@ -72,14 +77,21 @@ def _word_faults(document: dict[str, Any]) -> list[Fault]:
     faults = []
     kind, version = document.get("kind"), document.get("apiVersion")
     if version is None:
-        faults.append(Fault("missing-apiVersion", (), f"apiVersion is missing; {_EXAMPLE_VERSION}"))
+        message = _("apiVersion is missing; expected such as backstage.io/v1alpha1")
+        faults.append(Fault("missing-apiVersion", (), message))
     elif not isinstance(version, str) or not _is_api_version(version):
-        message = f"apiVersion is {shown(version)}; {_EXAMPLE_VERSION}"
+        message = _(
+            "apiVersion is %(value)s; expected such as backstage.io/v1alpha1", value=shown(version)
+        )
         faults.append(Fault("bad-apiVersion", ("apiVersion",), message))
     if kind is None:
-        faults.append(Fault("missing-kind", (), "kind is missing; expected such as Component"))
+        message = _("kind is missing; expected such as Component")
+        faults.append(Fault("missing-kind", (), message))
     elif not isinstance(kind, str) or not KIND.fullmatch(kind):
-        message = f"kind is {shown(kind)}; expected 1 to 63 letters and digits, such as Component"
+        message = _(
+            "kind is %(value)s; expected 1 to 63 letters and digits, such as Component",
+            value=shown(kind),
+        )
         faults.append(Fault("bad-kind", ("kind",), message))
     return faults
 
@@ -87,13 +99,24 @@ def _word_faults(document: dict[str, Any]) -> list[Fault]:
 def _unknown(kind: str, version: Any, registry: KindRegistry) -> list[Fault]:
     versions = registry.versions(kind)
     if not versions:
-        nearest = registry.nearest(kind)
-        hint = f"is it {nearest}?" if nearest else "custom kinds are declared in the settings"
-        return [Fault("unknown-kind", ("kind",), f"there is no kind {shown(kind)}; {hint}")]
+        return [Fault("unknown-kind", ("kind",), _no_such_kind(kind, registry.nearest(kind)))]
     if not isinstance(version, str) or not _is_api_version(version):
         return []
-    message = f"{kind} has no apiVersion {shown(version)}; expected {' or '.join(versions)}"
+    message = _(
+        "%(kind)s has no apiVersion %(value)s; expected %(expected)s",
+        kind=kind,
+        value=shown(version),
+        expected=one_of(versions),
+    )
     return [Fault("unknown-apiVersion", ("apiVersion",), message)]
+
+
+def _no_such_kind(kind: str, nearest: str) -> Text:
+    if nearest:
+        return _("there is no kind %(kind)s; is it %(name)s?", kind=shown(kind), name=nearest)
+    return _(
+        "there is no kind %(kind)s; custom kinds are declared in the settings", kind=shown(kind)
+    )
 
 
 def _is_api_version(text: str) -> bool:
@@ -106,13 +129,16 @@ def _spec_faults(document: dict[str, Any], registered: RegisteredKind) -> list[F
     if spec is None and "spec" not in document:
         if not registered.spec_required:
             return []
-        message = f"spec is missing; {registered.kind.name} needs it"
+        message = _("spec is missing; %(kind)s needs it", kind=registered.kind.name)
         return [Fault("missing-spec", (), message)]
     if not isinstance(spec, dict):
-        return [Fault("bad-spec", ("spec",), f"spec is {type_name(spec)}; expected an object")]
+        message = _("spec is %(type)s; expected an object", type=type_name(spec))
+        return [Fault("bad-spec", ("spec",), message)]
     faults = field_faults(registered.kind.fields, spec, ("spec",))
     if registered.check_schema is not None:
-        for path, message in registered.check_schema(spec):
+        for path, problem in registered.check_schema(spec):
             code = f"bad-{path_text(('spec', *path)[:2])}"
-            faults.append(Fault(code, ("spec", *path), f"{path_text(('spec', *path))}: {message}"))
+            place = path_text(("spec", *path))
+            message = _("%(path)s: %(problem)s", path=place, problem=problem)
+            faults.append(Fault(code, ("spec", *path), message))
     return faults

@@ -10,6 +10,7 @@ import orjson
 from callboard.contributions import EntityProcessor, ProcessorContext
 from callboard.entities import DEFAULT_NAMESPACE, EntityRef
 from callboard.errors import InputError
+from callboard.i18n import Text, Translator, storable
 from callboard.plugins import Contributed
 from callboard_catalog.descriptors import (
     Document,
@@ -30,6 +31,8 @@ from callboard_catalog.ingest.candidate import Candidate
 Report = Callable[[str, str, BaseException], None]
 """Is told of the plugin that raised, at which place, and what."""
 
+_ = Translator("callboard")
+
 MAXIMUM_FAULTS: Final = 50
 _ZERO: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -42,7 +45,7 @@ class Rejection:
     line: int
     severity: str
     code: str
-    message: str
+    message: Text
     ref: str = ""
     owner: str = ""
 
@@ -148,7 +151,7 @@ class Parser:
             self._reject(parsed, lines, document, warnings, "warning", _ref_of(value))
             faults.extend(validate(value, self.registry))
         if not faults and escaped and _ZERO.search(orjson.dumps(value)):
-            faults.append(Fault("bad-character", (), "the document holds a zero character"))
+            faults.append(Fault("bad-character", (), _("the document holds a zero character")))
         if faults:
             ref = _ref_of(value)
             parsed.unreadable = parsed.unreadable or not ref
@@ -168,7 +171,8 @@ class Parser:
         declared = relations(finished.document, self.registry)
         ref = str(finished.ref)
         if len(ref) > 250:
-            fault = Fault("bad-name", ("metadata", "name"), "the reference is over 250 characters")
+            message = _("the reference is over 250 characters")
+            fault = Fault("bad-name", ("metadata", "name"), message)
             self._reject(parsed, lines, document, [fault], "error", "", "")
             return
         if declared.warnings:
@@ -201,8 +205,12 @@ class Parser:
                     value = orjson.loads(orjson.dumps(dict(changed), default=_plain))
             except Exception as error:
                 self.report(contributed.plugin, f"entity processor, {path}", error)
-                message = f"processor {contributed.key} failed: {type(error).__name__}: {error}"
-                warnings.append(Fault("processor-failed", (), message[:500]))
+                message = _(
+                    "processor %(name)s failed: %(error)s",
+                    name=contributed.key,
+                    error=f"{type(error).__name__}: {error}"[:400],
+                )
+                warnings.append(Fault("processor-failed", (), message))
         return value, warnings
 
     def _reject(
@@ -217,9 +225,8 @@ class Parser:
     ) -> None:
         for fault in faults[:MAXIMUM_FAULTS]:
             line = fault.line or lines.line(document.index, fault.path) or document.line
-            message, named, owned = (
-                text.replace("\0", "\ufffd") for text in (fault.message[:2000], ref, owner)
-            )
+            message = storable(fault.message)
+            named, owned = (text.replace("\0", "\ufffd") for text in (ref, owner))
             parsed.rejections.append(
                 Rejection(document.index, line, severity, fault.code, message, named, owned)
             )

@@ -11,9 +11,10 @@ from sqlalchemy import Row, exists, select, update
 
 from callboard.contributions import EntityProcessor, ProcessorContext
 from callboard.database import Database
-from callboard.errors import CallboardError, NotFoundError
+from callboard.errors import CallboardError, NotFoundError, reason_of
 from callboard.events import publish
 from callboard.host import Host
+from callboard.i18n import Text, Translator, storable
 from callboard.plugins import Contributed
 from callboard_catalog import models
 from callboard_catalog.descriptors import KindRegistry, Limits, Origin
@@ -22,6 +23,8 @@ from callboard_catalog.ingest.walk import KnownFile, Walk
 from callboard_catalog.ingest.write import Changes, Writer
 from callboard_catalog.sources import Snapshot, Source
 from callboard_catalog.store.bulk import grow_generation, update_statistics
+
+_ = Translator("callboard")
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +39,8 @@ STATISTICS_AFTER: Final = 1_000
 
 @dataclass(slots=True)
 class RefreshResult:
-    """What reading a source did. `error` says why it could not be read; the old state is kept."""
+    """What reading a source did. `error` says in English why it could not be read; the old state is
+    kept."""
 
     source: str
     version: str = ""
@@ -94,18 +98,19 @@ class Refresh:
         except CallboardError as error:
             self._failed(row, error.message, error.hint, result)
         except OSError as error:
-            self._failed(row, f"{error.strerror or error}: {error.filename}", "", result)
+            message = _("%(reason)s: %(path)s", reason=reason_of(error), path=str(error.filename))
+            self._failed(row, message, "", result)
         except Exception as error:
             # A plugin's source may raise anything; the last good state is kept all the same.
             if source.type != "plugin":
                 raise
             # The number is that of the failure, not of the time: one that goes on is told once.
-            said = f"The plugin failed: {type(error).__name__}: {error}"[:950].replace("\0", "")
+            said = f"{type(error).__name__}: {error}"[:900]
             digest = hashlib.sha256(f"{source.name}\0{said}".encode(errors="replace"))
             number = f"e-{digest.hexdigest()[:8]}"
             self.report(source.address, f"entity source {source.name} ({number})", error)
-            message = f"{said} ({number})"
-            self._failed(row, message, "Look at the log for the error id.", result)
+            message = _("The plugin failed: %(error)s (%(id)s)", error=said, id=number)
+            self._failed(row, message, _("Look at the log for the error id."), result)
         return result
 
     def is_stale(self, source: Source, row: Row[Any]) -> bool:
@@ -126,7 +131,8 @@ class Refresh:
     ) -> None:
         if not snapshot.files and source.type != "plugin":
             raise NotFoundError(
-                f"{source.address} is empty.", hint="The last good state is served meanwhile."
+                _("%(address)s is empty.", address=source.address),
+                hint=_("The last good state is served meanwhile."),
             )
         known = self._known(row.id)
         walk = Walk(snapshot, known, fetch=self.fetch, everything=fingerprint != row.fingerprint)
@@ -148,7 +154,7 @@ class Refresh:
                     update_statistics(connection)
         result.changes.add(writer.remove(sorted(known.keys() - walk.visited)))
         result.version = snapshot.version
-        note = "" if snapshot.roots else "No file of this source matches its paths."
+        note = "" if snapshot.roots else _("No file of this source matches its paths.")
         self._succeeded(row, snapshot.version, fingerprint, note, result)
 
     def _parser(self, source: Source, snapshot: Snapshot, walk: Walk) -> Parser:
@@ -191,7 +197,7 @@ class Refresh:
                 select(models.source).where(models.source.c.name == name)
             ).one_or_none()
         if row is None:
-            raise NotFoundError(f"There is no source {name!r}.")
+            raise NotFoundError(_("There is no source %(name)s.", name=repr(name)))
         return row
 
     def _known(self, source_id: int) -> dict[str, KnownFile]:
@@ -212,7 +218,7 @@ class Refresh:
         row: Row[Any],
         version: str,
         fingerprint: str,
-        note: str,
+        note: Text,
         result: RefreshResult,
     ) -> None:
         moved = (version, fingerprint, note) != (row.head, row.fingerprint, row.error)
@@ -229,19 +235,19 @@ class Refresh:
             last_success_at=now,
             failing_since=(row.failing_since or now) if note else None,
             error=note,
-            hint="Check `paths` of this source." if note else "",
+            hint=_("Check `paths` of this source.") if note else "",
         )
 
-    def _failed(self, row: Row[Any], message: str, hint: str, result: RefreshResult) -> None:
-        result.error = message
+    def _failed(self, row: Row[Any], message: Text, hint: Text, result: RefreshResult) -> None:
+        result.error = str(message)
         log.warning("Source %s: %s", row.name, message)
-        if row.error == message:
+        if row.error == storable(message):
             return
         now = self.now()
         self._write(
             row,
             "catalog.source.failed",
-            {"error": message},
+            {"error": str(message)},
             last_read_at=now,
             failing_since=row.failing_since or now,
             error=message,

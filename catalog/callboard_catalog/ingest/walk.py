@@ -8,11 +8,14 @@ from itertools import islice
 from typing import Any, Final
 from urllib.parse import urljoin
 
-from callboard.errors import CallboardError, InputError, NotFoundError
+from callboard.errors import CallboardError, InputError, NotFoundError, reason_of
+from callboard.i18n import Text, Translator, storable
 from callboard_catalog.descriptors import Fault, location_targets, resolve_path
 from callboard_catalog.descriptors.locations import is_url
 from callboard_catalog.ingest.parse import ParsedFile, Parser, Rejection
 from callboard_catalog.sources import Snapshot
+
+_ = Translator("callboard")
 
 FILES_AT_ONCE: Final = 200
 PREFETCHED_BYTES: Final = 64 * 1024 * 1024
@@ -108,7 +111,9 @@ class Walk:
     def _fetched(self, url: str) -> Remote:
         try:
             if len(self._remote) >= MAXIMUM_REMOTE:
-                raise InputError(f"One source may lead to at most {MAXIMUM_REMOTE} URLs.")
+                raise InputError(
+                    _("One source may lead to at most %(limit)s URLs.", limit=MAXIMUM_REMOTE)
+                )
             data = self._fetch(url)
         except CallboardError as error:
             return Remote(f"error: {error.message}"[:500], error=error)
@@ -132,14 +137,14 @@ class Walk:
             self._prefetch(contents)
             for path, data in contents:
                 yield parser.parse(path, self.snapshot.files[path].blob, data)
-            for path in sorted(set(local) - {path for path, _ in contents}):
-                message = "The file cannot be read; check its size and permissions."
+            for path in sorted(set(local) - {path for path, _data in contents}):
+                message = _("The file cannot be read; check its size and permissions.")
                 yield _unreadable(path, "", "file-unreadable", message)
 
     def _parse_remote(self, parser: Parser, url: str) -> ParsedFile:
         remote = self._ask(url)
         if remote.error is not None:
-            message = str(remote.error)
+            message = reason_of(remote.error)
             return _unreadable(url, remote.blob, "location-target-unreadable", message)
         return parser.parse(url, remote.blob, remote.data)
 
@@ -176,12 +181,12 @@ class Walk:
             return remote.data
         file = self.snapshot.files.get(path)
         if file is None:
-            raise NotFoundError(f"There is no file {path}.")
+            raise NotFoundError(_("There is no file %(path)s.", path=path))
         if file.fault:
             raise InputError(file.fault)
-        for _, data in self.snapshot.read([path]):
+        for _path, data in self.snapshot.read([path]):
             return data
-        raise NotFoundError(f"The file {path} went away while it was read.")
+        raise NotFoundError(_("The file %(path)s went away while it was read.", path=path))
 
     # Locations
 
@@ -215,12 +220,16 @@ class Walk:
                 faults = [] if targets.optional else targets.faults
             for path in found:
                 if _is_long(path):
-                    message = f"the target {path[:80]}… is longer than {LONGEST_PATH} bytes"
+                    message = _(
+                        "the target %(target)s is longer than %(limit)s bytes",
+                        target=f"{path[:80]}…",
+                        limit=LONGEST_PATH,
+                    )
                     faults.append(Fault("bad-target", (), message))
                 else:
                     paths[path] = None
             rejections += [
-                Rejection(position, line, "warning", fault.code, fault.message, ref)
+                Rejection(position, line, "warning", fault.code, storable(fault.message), ref)
                 for fault in faults
             ]
         return list(paths), rejections
@@ -241,7 +250,7 @@ def _digest(paths: Collection[str], rejections: Collection[Rejection]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _unreadable(path: str, blob: str, code: str, message: str) -> ParsedFile:
+def _unreadable(path: str, blob: str, code: str, message: Text) -> ParsedFile:
     parsed = ParsedFile(path, blob, unreadable=True)
-    parsed.rejections.append(Rejection(0, 1, "error", code, message))
+    parsed.rejections.append(Rejection(0, 1, "error", code, storable(message)))
     return parsed

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from callboard.database import Json, UtcDateTime
+from callboard.database import Json, TranslatedText, UtcDateTime
 
 revision = "0001"
 down_revision = None
@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("type", sa.String(length=40), nullable=False),
-        sa.Column("title", Json(), nullable=False),
+        sa.Column("title", TranslatedText(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("every", sa.Float(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
@@ -52,8 +52,8 @@ def upgrade() -> None:
         sa.Column("last_read_at", UtcDateTime(), nullable=True),
         sa.Column("last_success_at", UtcDateTime(), nullable=True),
         sa.Column("failing_since", UtcDateTime(), nullable=True),
-        sa.Column("error", sa.Text(), nullable=False),
-        sa.Column("hint", sa.Text(), nullable=False),
+        sa.Column("error", TranslatedText(), nullable=False),
+        sa.Column("hint", TranslatedText(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_source")),
         sa.UniqueConstraint("name", name=op.f("uq_source_name")),
     )
@@ -146,7 +146,7 @@ def upgrade() -> None:
         sa.Column("line", sa.Integer(), nullable=False),
         sa.Column("severity", sa.String(length=10), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("message", TranslatedText(), nullable=False),
         sa.Column("ref", sa.String(length=255), nullable=False),
         sa.Column("owner", sa.String(length=255), nullable=False),
         sa.Column("since", UtcDateTime(), nullable=False),

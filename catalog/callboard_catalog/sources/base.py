@@ -17,7 +17,7 @@ class FoundFile:
     path: str
     blob: str
     size: int
-    fault: str = ""
+    fault: Text = ""
     code: str = "too-large"
 
 

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import orjson
 
 from callboard.contributions import EntitySource, SourceContext, SourceDocument
+from callboard.i18n import Text, Translator
 from callboard_catalog.sources.base import FoundFile, WebAddress
 
 if TYPE_CHECKING:
     from callboard.host import Host
+
+_ = Translator("callboard")
 
 
 class ContributedReader:
@@ -53,12 +56,13 @@ class ContributedSnapshot:
         self.roots: Collection[str] = list(self.files)
 
     def _add(self, document: SourceDocument) -> None:
-        path, fault = _unused(document.path, self.files), ""
+        path = _unused(document.path, self.files)
+        fault: Text = ""
         try:
             content = _bytes(document)
         except (TypeError, UnicodeError) as error:
-            content, fault = b"", f"The plugin gave what is no JSON: {error}."
-        digest = hashlib.sha256(content + fault.encode()).hexdigest()
+            content, fault = b"", _("The plugin gave what is no JSON: %(error)s.", error=str(error))
+        digest = hashlib.sha256(content + str(fault).encode()).hexdigest()
         self.contents[path] = content
         self.files[path] = FoundFile(path, digest, len(content), fault, "not-json")
 

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from callboard.errors import InputError, NotFoundError
+from callboard.i18n import Message, Translator
 from callboard_catalog.sources.base import FoundFile, WebAddress
+
+_ = Translator("callboard")
 
 log = logging.getLogger(__name__)
 MAXIMUM_FILES: Final = 500_000
@@ -76,8 +79,8 @@ class FolderSnapshot:
         root = self.reader.path
         if not root.is_dir():
             raise NotFoundError(
-                f"The folder {root} does not exist or cannot be entered.",
-                hint="Correct `path` of this source in callboard.yaml, or create the folder.",
+                _("The folder %(path)s does not exist or cannot be entered.", path=str(root)),
+                hint=_("Correct `path` of this source in callboard.yaml, or create the folder."),
             )
         pending, count = [""], 0
         while pending:
@@ -95,8 +98,12 @@ class FolderSnapshot:
                     yield self._found(path, entry)
             if count > MAXIMUM_FILES:
                 raise InputError(
-                    f"The folder {root} has more than {MAXIMUM_FILES} files.",
-                    hint="Name a smaller folder.",
+                    _(
+                        "The folder %(path)s has more than %(limit)s files.",
+                        path=str(root),
+                        limit=MAXIMUM_FILES,
+                    ),
+                    hint=_("Name a smaller folder."),
                 )
 
     def _found(self, path: str, entry: os.DirEntry[str]) -> FoundFile:
@@ -107,9 +114,13 @@ class FolderSnapshot:
         return FoundFile(path, blob, status.st_size, fault)
 
 
-def too_large(size: int, limit: int) -> str:
+def too_large(size: int, limit: int) -> Message:
     """Say that a file is larger than may be read."""
-    return f"The file has {size} bytes; at most {limit} are read (catalog.limits.file_size)."
+    return _(
+        "The file has %(number)s bytes; at most %(limit)s are read (catalog.limits.file_size).",
+        number=size,
+        limit=limit,
+    )
 
 
 def matching(files: Collection[str], patterns: Collection[str]) -> list[str]:

@@ -5,10 +5,13 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from callboard.errors import NotFoundError, NotReadyError, UnauthorisedError
+from callboard.i18n import Translator
 from callboard_catalog.sources.base import FoundFile, WebAddress
 
 if TYPE_CHECKING:
     from callboard.http import HttpClient
+
+_ = Translator("callboard")
 
 
 def fetch_text(http: "HttpClient", url: str) -> bytes:
@@ -16,12 +19,12 @@ def fetch_text(http: "HttpClient", url: str) -> bytes:
     response = http.get(url)
     if response.status == 200:
         return response.body
-    message = f"{url} answered {response.status}."
+    message = _("%(url)s answered %(status)s.", url=url, status=response.status)
     if response.status in (401, 403):
-        raise UnauthorisedError(message, hint="Give credentials for its host under http.")
+        raise UnauthorisedError(message, hint=_("Give credentials for its host under http."))
     if response.status in (404, 410):
-        raise NotFoundError(message, hint="Correct the URL.")
-    raise NotReadyError(message, hint="It is tried again later.")
+        raise NotFoundError(message, hint=_("Correct the URL."))
+    raise NotReadyError(message, hint=_("It is tried again later."))
 
 
 class UrlReader:

@@ -47,7 +47,11 @@ def _convert(
     for position, column in enumerate(columns):
         kind = table.c[column].type.dialect_impl(connection.dialect)
         processor = kind.bind_processor(connection.dialect)
-        if processor is not None and type(kind).__name__ in {"Json", "UtcDateTime"}:
+        if processor is not None and type(kind).__name__ in {
+            "Json",
+            "TranslatedText",
+            "UtcDateTime",
+        }:
             processors.append((position, processor))
     if not processors:
         return rows

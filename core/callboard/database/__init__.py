@@ -2,7 +2,7 @@
 
 from callboard.database.engine import Database
 from callboard.database.signals import touch
-from callboard.database.types import Json, UtcDateTime, metadata
+from callboard.database.types import Json, TranslatedText, UtcDateTime, metadata
 from callboard.database.upgrade import Branch, SchemaState, inspect_schema, upgrade
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Database",
     "Json",
     "SchemaState",
+    "TranslatedText",
     "UtcDateTime",
     "inspect_schema",
     "metadata",

@@ -6,6 +6,8 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import DateTime, Dialect, MetaData, Text, TypeDecorator
 
+from callboard import i18n
+
 metadata: Final = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -49,3 +51,32 @@ class Json(TypeDecorator[Any]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         return None if value is None else orjson.loads(value)
+
+
+class TranslatedText(TypeDecorator[i18n.Text]):
+    """A text for people, kept so that it is shown in the language of each who reads it.
+
+    Bounded, see `callboard.i18n.storable`. What was not written so is read as plain text.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: i18n.Text | None, dialect: Dialect) -> str | None:
+        return None if value is None else write_text(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> i18n.Text | None:
+        return None if value is None else read_text(value)
+
+
+def write_text(text: i18n.Text) -> str:
+    """Give the JSON a text is kept as."""
+    return orjson.dumps(i18n.to_data(i18n.storable(text))).decode()
+
+
+def read_text(written: str) -> i18n.Text:
+    """Give the text that was kept; what is not JSON is the text itself."""
+    try:
+        return i18n.from_data(orjson.loads(written))
+    except orjson.JSONDecodeError:
+        return written

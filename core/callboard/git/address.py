@@ -9,7 +9,10 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from callboard.errors import InputError
 from callboard.git.local import check_local
+from callboard.i18n import Text, Translator
 from callboard.redaction import redact
+
+_ = Translator("callboard")
 
 MAXIMUM_URL_LENGTH: Final = 2000
 MAXIMUM_REFERENCE_LENGTH: Final = 250
@@ -45,9 +48,9 @@ def parse_address(url: str, *, allow_local: Sequence[Path], allow_http: bool) ->
     or local path, and for anything git could take as an option or as a command.
     """
     if not url or len(url) > MAXIMUM_URL_LENGTH or url.startswith("-") or _HELPER.match(url):
-        raise _refused(url, "it is empty, too long, an option or a remote helper")
+        raise _refused(url, _("it is empty, too long, an option or a remote helper"))
     if _CONTROL.search(url) and not url.startswith(("/", "file://")):
-        raise _refused(url, "it holds white space or control characters")
+        raise _refused(url, _("it holds white space or control characters"))
     if url.startswith(("/", "file://")):
         return _local(url, allow_local)
     if "://" not in url:
@@ -58,22 +61,23 @@ def parse_address(url: str, *, allow_local: Sequence[Path], allow_http: bool) ->
 def _local(url: str, allow_local: Sequence[Path]) -> Address:
     path = url
     if url.startswith("file://"):
-        host, _, path = url.removeprefix("file://").partition("/")
+        host, _slash, path = url.removeprefix("file://").partition("/")
         if host not in ("", "localhost"):
-            raise _refused(url, "a file address names no other host")
+            raise _refused(url, _("a file address names no other host"))
         path = "/" + unquote(path)
     if re.search(r"[\x00-\x1f\x7f]", path):
-        raise _refused(url, "it holds control characters")
+        raise _refused(url, _("it holds control characters"))
     return Address(str(check_local(Path(path), allow_local)), "file")
 
 
 def _secure_copy(url: str) -> Address:
     match = _SECURE_COPY.fullmatch(url)
     if match is None:
-        raise _refused(url, "it is neither a URL nor host:path nor an absolute path")
+        raise _refused(url, _("it is neither a URL nor host:path nor an absolute path"))
     user, host, path = match["user"], match["host"].strip("[]"), match["path"]
     if not _HOST.fullmatch(host) or (user and not _USER.fullmatch(user)) or path[0] in "-:":
-        raise _refused(url, "its user, host or path begins or is written in a way git misreads")
+        reason = _("its user, host or path begins or is written in a way git misreads")
+        raise _refused(url, reason)
     return Address(url, "ssh")
 
 
@@ -82,31 +86,40 @@ def _remote(url: str, *, allow_http: bool) -> Address:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise _refused(url, "it is not a well-formed URL") from error
+        raise _refused(url, _("it is not a well-formed URL")) from error
     if parts.scheme not in ("https", "ssh", "git", "http"):
-        raise _refused(url, f"the protocol {parts.scheme[:20]!r} is not allowed")
+        scheme = repr(parts.scheme[:20])
+        raise _refused(url, _("the protocol %(name)s is not allowed", name=scheme))
     if parts.scheme == "http" and not allow_http:
-        raise _refused(url, "http is not encrypted and not allowed here")
+        raise _refused(url, _("http is not encrypted and not allowed here"))
     host = parts.hostname or ""
     if not _HOST.fullmatch(host) or parts.path.startswith("/-") or parts.query or parts.fragment:
-        raise _refused(url, "its host or path is missing or written in a way git misreads")
+        reason = _("its host or path is missing or written in a way git misreads")
+        raise _refused(url, reason)
     place = f"[{host}]" if ":" in host else host
     place += f":{port}" if port else ""
     username, password = unquote(parts.username or ""), unquote(parts.password or "")
     if parts.scheme == "ssh":
         if password or (username and not _USER.fullmatch(username)):
-            raise _refused(url, "an SSH address holds a plain user name and no password")
+            reason = _("an SSH address holds a plain user name and no password")
+            raise _refused(url, reason)
         return Address(url, "ssh")
     return Address(
         urlunsplit((parts.scheme, place, parts.path, "", "")), parts.scheme, username, password
     )
 
 
-def _refused(url: str, reason: str) -> InputError:
+def _refused(url: str, reason: Text) -> InputError:
     return InputError(
-        f"The repository address {redact(url)[:200]!r} is refused: {reason}.",
-        hint="Expected https://host/path, ssh://user@host/path, user@host:path, "
-        "or a path under a folder that the settings allow.",
+        _(
+            "The repository address %(address)s is refused: %(reason)s.",
+            address=repr(redact(url)[:200]),
+            reason=reason,
+        ),
+        hint=_(
+            "Expected https://host/path, ssh://user@host/path, user@host:path, "
+            "or a path under a folder that the settings allow."
+        ),
     )
 
 
@@ -117,8 +130,8 @@ def check_reference(name: str) -> str:
     """
     if not name or len(name) > MAXIMUM_REFERENCE_LENGTH or _BAD_REFERENCE.search(name):
         raise InputError(
-            f"{name[:80]!r} is not the name of a branch or tag.",
-            hint="Expected a name such as main, release/1.2 or v1.2.0, or a full commit hash.",
+            _("%(name)s is not the name of a branch or tag.", name=repr(name[:80])),
+            hint=_("Expected a name such as main, release/1.2 or v1.2.0, or a full commit hash."),
         )
     return name
 
@@ -131,5 +144,10 @@ def is_hash(text: str) -> bool:
 def check_hash(text: str) -> str:
     """Give a full object hash back; raises `InputError` for anything else."""
     if not is_hash(text):
-        raise InputError(f"{text[:80]!r} is not a commit hash; expected 40 hexadecimal digits.")
+        raise InputError(
+            _(
+                "%(text)s is not a commit hash; expected 40 hexadecimal digits.",
+                text=repr(text[:80]),
+            )
+        )
     return text

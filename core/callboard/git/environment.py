@@ -15,6 +15,9 @@ from typing import Final
 from callboard.errors import InputError
 from callboard.git.address import Address
 from callboard.git.values import Credentials
+from callboard.i18n import Translator
+
+_ = Translator("callboard")
 
 _INHERITED: Final = frozenset(
     {"PATH", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"}
@@ -130,8 +133,8 @@ def _basic(credentials: Credentials) -> str:
     pair = f"{credentials.username or 'git'}:{credentials.password}"
     if re.search(r"[\x00-\x1f\x7f]", pair) or ":" in credentials.username:
         raise InputError(
-            "The Git credentials hold a line break or another character no header can hold.",
-            hint="Check the secret they are read from for a trailing line break.",
+            _("The Git credentials hold a line break or another character no header can hold."),
+            hint=_("Check the secret they are read from for a trailing line break."),
         )
     return base64.b64encode(pair.encode()).decode()
 
@@ -174,5 +177,7 @@ def _ssh_command(credentials: Credentials, timeout: float) -> str:
 def _ssh_path(path: Path) -> str:
     text = str(path)
     if re.search(r"[\x00-\x1f\x7f\"\\]", text):
-        raise InputError(f"The path {text!r} of an SSH file holds characters ssh misreads.")
+        raise InputError(
+            _("The path %(path)s of an SSH file holds characters ssh misreads.", path=repr(text))
+        )
     return '"' + text.replace("%", "%%") + '"'

@@ -13,16 +13,18 @@ from callboard.errors import (
     UnauthorisedError,
 )
 from callboard.git.runner import GitFailedError
+from callboard.i18n import Message, Text, Translator
 from callboard.redaction import redact
 
-MAXIMUM_MESSAGE: Final = 400
-TOO_LARGE: Final = "too large"
+_ = Translator("callboard")
 
-_KNOWN: Final[tuple[tuple[str, type[CallboardError], str], ...]] = (
+MAXIMUM_MESSAGE: Final = 400
+
+_KNOWN: Final[tuple[tuple[str, type[CallboardError], Message], ...]] = (
     (
         r"host key verification failed|no .* host key is known",
         UnauthorisedError,
-        "Add the server's host key to the known_hosts file.",
+        _("Add the server's host key to the known_hosts file."),
     ),
     (
         (
@@ -30,22 +32,22 @@ _KNOWN: Final[tuple[tuple[str, type[CallboardError], str], ...]] = (
             r"|returned error: 40[13]|access denied|invalid credentials"
         ),
         UnauthorisedError,
-        "Check the credentials of this repository and that they may read it.",
+        _("Check the credentials of this repository and that they may read it."),
     ),
     (
         r"dubious ownership",
         InputError,
-        "Give the local repository to the user Callboard runs as.",
+        _("Give the local repository to the user Callboard runs as."),
     ),
     (
         r"transport '.*' not allowed|strange (?:hostname|pathname)|not supported",
         InputError,
-        "Only https, ssh, git and allowed local addresses are read.",
+        _("Only https, ssh, git and allowed local addresses are read."),
     ),
     (
         r"returned error: 30\d|unable to update url base from redirection",
         NotReadyError,
-        "Give the new address: with credentials no redirect is followed.",
+        _("Give the new address: with credentials no redirect is followed."),
     ),
     (
         (
@@ -53,12 +55,12 @@ _KNOWN: Final[tuple[tuple[str, type[CallboardError], str], ...]] = (
             r"|repository not found|does not appear to be a git repository"
         ),
         NotFoundError,
-        "Check the address and, for a private repository, the credentials.",
+        _("Check the address and, for a private repository, the credentials."),
     ),
     (
         r"no space left on device|disk quota exceeded",
         NotReadyError,
-        "Free disk space in the data folder.",
+        _("Free disk space in the data folder."),
     ),
     (
         (
@@ -67,7 +69,7 @@ _KNOWN: Final[tuple[tuple[str, type[CallboardError], str], ...]] = (
             r"|rpc failed|network is unreachable|no route to host|operation too slow"
         ),
         NotReadyError,
-        "Check the address, the network, the proxy and the CA bundle; it is tried again later.",
+        _("Check the address, the network, the proxy and the CA bundle; it is tried again later."),
     ),
 )
 
@@ -77,24 +79,23 @@ def is_remote_fault(failure: GitFailedError) -> bool:
     return bool(failure.stopped) or _known(failure) is not None
 
 
-def explain(failure: GitFailedError, what: str, secrets: Iterable[str] = ()) -> CallboardError:
+def explain(failure: GitFailedError, what: Text, secrets: Iterable[str] = ()) -> CallboardError:
     """Give the error a person reads; `what` names the action and the repository."""
     if failure.stopped:
-        if failure.stopped.startswith(TOO_LARGE):
-            return InputError(
-                f"{what} was stopped: the repository is {failure.stopped}.",
-                hint="Raise the limit, or read a smaller repository or fewer commits (depth).",
-            )
-        return NotReadyError(
-            f"{what} was stopped: {redact(failure.stopped, secrets)}.",
-            hint="Raise the time limit if the repository is large; it is tried again later.",
-        )
-    message = _readable(failure.messages, secrets)
+        message = _("%(action)s was stopped: %(reason)s.", action=what, reason=failure.stopped)
+        if failure.is_too_large:
+            hint = _("Raise the limit, or read a smaller repository or fewer commits (depth).")
+            return InputError(message, hint=hint)
+        hint = _("Raise the time limit if the repository is large; it is tried again later.")
+        return NotReadyError(message, hint=hint)
+    said = _readable(failure.messages, secrets)
     known = _known(failure)
+    reason = said or _("git ended with %(status)s", status=failure.status)
+    message = _("%(action)s failed: %(reason)s.", action=what, reason=reason)
     if known is None:
-        return NotReadyError(f"{what} failed: {message or f'git ended with {failure.status}'}.")
+        return NotReadyError(message)
     kind, hint = known
-    return kind(f"{what} failed: {message}.", hint=hint)
+    return kind(message, hint=hint)
 
 
 def is_rejected_push(failure: GitFailedError) -> bool:
@@ -107,17 +108,21 @@ def is_rejected_push(failure: GitFailedError) -> bool:
     )
 
 
-def push_refused(failure: GitFailedError, what: str, secrets: Iterable[str]) -> CallboardError:
+def push_refused(failure: GitFailedError, what: Text, secrets: Iterable[str]) -> CallboardError:
     """Give the error of a push that the server declined for reasons of its own."""
     if re.search(r"protected branch|pre-receive hook declined|remote rejected", failure.messages):
         return ConflictError(
-            f"{what} was declined by the server: {_readable(failure.messages, secrets)}.",
-            hint="The branch may be protected: allow this account to push to it.",
+            _(
+                "%(action)s was declined by the server: %(reason)s.",
+                action=what,
+                reason=_readable(failure.messages, secrets),
+            ),
+            hint=_("The branch may be protected: allow this account to push to it."),
         )
     return explain(failure, what, secrets)
 
 
-def _known(failure: GitFailedError) -> tuple[type[CallboardError], str] | None:
+def _known(failure: GitFailedError) -> tuple[type[CallboardError], Message] | None:
     for pattern, kind, hint in _KNOWN:
         if re.search(pattern, failure.messages, re.IGNORECASE):
             return kind, hint

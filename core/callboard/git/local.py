@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from callboard.errors import InputError, NotFoundError, NotReadyError
+from callboard.i18n import Translator
+
+_ = Translator("callboard")
 
 MAXIMUM_ALTERNATES: Final = 10
 
@@ -22,15 +25,22 @@ def check_local(path: Path, allowed: Sequence[Path]) -> Path:
     roots = [root.resolve() for root in allowed]
     real = _inside(path, roots, path)
     if not real.is_dir():
-        raise NotFoundError(f"There is no folder {path}.", hint="Correct the repository address.")
+        raise NotFoundError(
+            _("There is no folder %(path)s.", path=str(path)),
+            hint=_("Correct the repository address."),
+        )
     try:
         for store in _stores(real, roots, path):
             for link in _symlinks(store):
                 _inside(link, roots, path)
     except PermissionError as error:
         raise NotReadyError(
-            f"The repository {path} cannot be read: no permission for {error.filename}.",
-            hint="Give the user Callboard runs as the right to read it.",
+            _(
+                "The repository %(path)s cannot be read: no permission for %(file)s.",
+                path=str(path),
+                file=str(error.filename),
+            ),
+            hint=_("Give the user Callboard runs as the right to read it."),
         ) from error
     return real
 
@@ -41,13 +51,19 @@ def _inside(path: Path, roots: Sequence[Path], repository: Path) -> Path:
         return real
     if path == repository:
         raise InputError(
-            f"The repository {repository} is refused: it is outside the allowed folders.",
-            hint="Add its folder to the local folders that the settings allow.",
+            _(
+                "The repository %(path)s is refused: it is outside the allowed folders.",
+                path=str(repository),
+            ),
+            hint=_("Add its folder to the local folders that the settings allow."),
         )
     raise InputError(
-        f"The repository {repository} is refused: "
-        f"its {path.name!r} leads out of the allowed folders.",
-        hint="Replace links, alternates and work trees by a plain clone.",
+        _(
+            "The repository %(path)s is refused: its %(name)s leads out of the allowed folders.",
+            path=str(repository),
+            name=repr(path.name),
+        ),
+        hint=_("Replace links, alternates and work trees by a plain clone."),
     )
 
 
@@ -72,7 +88,9 @@ def _stores(repository: Path, roots: Sequence[Path], origin: Path) -> Iterator[P
             yield alternate
         seen += 1
     if waiting:
-        raise InputError(f"The repository {origin} is refused: it has too many alternates.")
+        raise InputError(
+            _("The repository %(path)s is refused: it has too many alternates.", path=str(origin))
+        )
 
 
 def _alternates(objects: Path) -> list[str]:
@@ -83,7 +101,7 @@ def _alternates(objects: Path) -> list[str]:
     # git reads quoted lines too; what such a line means is not guessed at.
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     if any(line.startswith('"') for line in lines):
-        raise InputError("A local repository with quoted alternates is refused.")
+        raise InputError(_("A local repository with quoted alternates is refused."))
     return lines
 
 

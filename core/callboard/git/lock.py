@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from callboard.errors import NotReadyError
+from callboard.i18n import Translator
+
+_ = Translator("callboard")
 
 _PAUSE: Final = 0.05
 
@@ -55,8 +58,11 @@ def _acquire(descriptor: int, path: Path, timeout: float) -> None:
             _end_orphan(descriptor)
         if time.monotonic() >= deadline:
             raise NotReadyError(
-                f"The Git mirror {path.with_suffix('').name!r} is in use by another process.",
-                hint="It is tried again later.",
+                _(
+                    "The Git mirror %(name)s is in use by another process.",
+                    name=repr(path.with_suffix("").name),
+                ),
+                hint=_("It is tried again later."),
             )
         time.sleep(_PAUSE)
 

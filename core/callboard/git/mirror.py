@@ -7,9 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from callboard.git.failures import TOO_LARGE, is_remote_fault
+from callboard.git.failures import is_remote_fault
 from callboard.git.lock import MirrorLock, lock
 from callboard.git.runner import GitFailedError, GitRunner
+from callboard.i18n import Message, Translator
+
+_ = Translator("callboard")
 
 _DAMAGED: Final = "callboard-damaged"
 _LEFTOVERS: Final = (".lock", ".pid")
@@ -134,7 +137,7 @@ class Mirror:
         if objection := self._object_to_size():
             # It grew between two looks; what came is not kept, or it would count as fetched.
             self._make()
-            raise GitFailedError("", 0, objection)
+            raise GitFailedError("", 0, objection, is_too_large=True)
         # Each fetch adds a pack; git joins them when there are many.
         with contextlib.suppress(GitFailedError):
             self._locked(held, "gc", "--auto", "--quiet")
@@ -147,10 +150,12 @@ class Mirror:
             started=held.record,
         )
 
-    def _object_to_size(self) -> str:
+    def _object_to_size(self) -> Message | None:
         if size_of(self.directory / "objects") > self._maximum_bytes:
-            return f"{TOO_LARGE}: more than {self._maximum_bytes} bytes"
-        return ""
+            return _(
+                "the repository is too large: more than %(limit)s bytes", limit=self._maximum_bytes
+            )
+        return None
 
 
 def size_of(directory: Path) -> int:

@@ -7,6 +7,9 @@ from callboard.git.address import check_hash
 from callboard.git.patterns import compile_pattern
 from callboard.git.runner import GitRunner
 from callboard.git.values import TreeFile
+from callboard.i18n import Translator
+
+_ = Translator("callboard")
 
 _UNSAFE_PARTS: Final = frozenset({"", ".", "..", ".git"})
 
@@ -48,7 +51,7 @@ def read_blobs(
         for blob in readable:
             header = process.output.readline(200).split()
             if len(header) != 3:
-                process.stop("it gave no object")
+                process.stop(_("it gave no object"))
                 break
             content = process.output.read(int(header[2]))
             process.output.read(1)

@@ -7,6 +7,9 @@ from functools import lru_cache
 from typing import Final
 
 from callboard.errors import InputError
+from callboard.i18n import Translator
+
+_ = Translator("callboard")
 
 MAXIMUM_PATTERN_LENGTH: Final = 500
 _ANY_FOLDERS: Final = None
@@ -22,7 +25,10 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
     text = pattern.removeprefix("./").strip("/")
     if not text or len(text) > MAXIMUM_PATTERN_LENGTH or "\0" in text:
         raise InputError(
-            f"{pattern[:80]!r} is not a path pattern; expected one such as **/catalog-info.yaml."
+            _(
+                "%(pattern)s is not a path pattern; expected one such as **/catalog-info.yaml.",
+                pattern=repr(pattern[:80]),
+            )
         )
     if not re.search(r"[*?\[]", text):
         return text.__eq__

@@ -6,6 +6,9 @@ from typing import Final
 from callboard.errors import NotFoundError
 from callboard.git.address import check_reference, is_hash
 from callboard.git.runner import GitRunner
+from callboard.i18n import Translator
+
+_ = Translator("callboard")
 
 BRANCHES: Final = "refs/heads/"
 TAGS: Final = "refs/tags/"
@@ -98,10 +101,10 @@ def _target(commit: str, found: dict[str, str], name: str, *, everything: bool) 
 def _nothing(reference: str | None) -> NotFoundError:
     if reference is None or reference == "HEAD":
         return NotFoundError(
-            "The repository has no commit on its default branch.",
-            hint="Push a first commit, or name an existing branch.",
+            _("The repository has no commit on its default branch."),
+            hint=_("Push a first commit, or name an existing branch."),
         )
     return NotFoundError(
-        f"The repository has no branch or tag {reference!r}.",
-        hint="Correct the name, or leave it out to follow the default branch.",
+        _("The repository has no branch or tag %(name)s.", name=repr(reference)),
+        hint=_("Correct the name, or leave it out to follow the default branch."),
     )

@@ -8,7 +8,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 
-from callboard.errors import CallboardError, ConflictError, NotFoundError, NotReadyError
+from callboard.errors import (
+    CallboardError,
+    ConflictError,
+    NotFoundError,
+    NotReadyError,
+    reason_of,
+)
 from callboard.git import changes as changing
 from callboard.git import history, objects
 from callboard.git.address import check_hash, check_reference, parse_address
@@ -24,7 +30,10 @@ from callboard.git.mirror import Mirror, missing
 from callboard.git.remote import BRANCHES, TAGS, Target, ask
 from callboard.git.runner import GitFailedError, GitRunner
 from callboard.git.values import Author, Commit, Contributor, Credentials, Reference, TreeFile
+from callboard.i18n import Message, Text, Translator
 from callboard.redaction import redact
+
+_ = Translator("callboard")
 
 MAXIMUM_COMMITS: Final = 200_000
 PUSH_ATTEMPTS: Final = 6
@@ -92,7 +101,7 @@ class GitRepository:
 
         A full commit hash is given back as it is.
         """
-        with self._explained("Asking for the head"):
+        with self._explained(_("Asking for the head (%(url)s)", url=self.url)):
             return self._ask(reference).commit
 
     def fetch(self, reference: str | None = None, *, all_references: bool = False) -> str:
@@ -101,7 +110,7 @@ class GitRepository:
         With `all_references` all branches and tags come along, and those deleted at the remote go.
         Nothing but one `ls-remote` is done when nothing has moved.
         """
-        with self._explained("Fetching"):
+        with self._explained(_("Fetching (%(url)s)", url=self.url)):
             target = self._ask(reference, everything=all_references)
             if self._is_current(target, all_references):
                 return target.commit
@@ -174,7 +183,7 @@ class GitRepository:
         check_reference(branch)
         changing.check_changes(changes)
         text = changing.compose(message, trailers or {})
-        with self._explained("Committing"), self._mirror.lock() as held:
+        with self._explained(_("Committing (%(url)s)", url=self.url)), self._mirror.lock() as held:
             first: dict[str, str] | None = None
             for attempt in range(PUSH_ATTEMPTS):
                 base, exists = self._base(held, branch)
@@ -191,8 +200,13 @@ class GitRepository:
                     return commit
                 time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311  spreads load only
             raise NotReadyError(
-                f"The branch {branch!r} of {self.url} kept moving during {PUSH_ATTEMPTS} pushes.",
-                hint="It is tried again later.",
+                _(
+                    "The branch %(name)s of %(url)s kept moving during %(number)s pushes.",
+                    name=repr(branch),
+                    url=self.url,
+                    number=PUSH_ATTEMPTS,
+                ),
+                hint=_("It is tried again later."),
             )
 
     def _ask(self, reference: str | None, *, everything: bool = False) -> Target:
@@ -268,7 +282,8 @@ class GitRepository:
         except GitFailedError as failure:
             if is_rejected_push(failure):
                 return False
-            raise push_refused(failure, f"Pushing to {self.url}", self._secrets) from failure
+            action = _("Pushing to %(url)s", url=self.url)
+            raise push_refused(failure, action, self._secrets) from failure
         return True
 
     def _overtaken(
@@ -276,43 +291,62 @@ class GitRepository:
     ) -> ConflictError:
         paths = sorted(path for path, _ in before.items() ^ after.items())
         return ConflictError(
-            f"Another commit on {branch!r} of {self.url} changed the same files meanwhile: "
-            f"{', '.join(paths)[:200]}.",
-            hint="Read the new state and decide again.",
+            _(
+                "Another commit on %(name)s of %(url)s changed the same files meanwhile: "
+                "%(paths)s.",
+                name=repr(branch),
+                url=self.url,
+                paths=", ".join(paths)[:200],
+            ),
+            hint=_("Read the new state and decide again."),
         )
 
     @contextlib.contextmanager
-    def _explained(self, action: str) -> Iterator[None]:
+    def _explained(self, action: Text) -> Iterator[None]:
         try:
             yield
         except GitFailedError as failure:
-            raise explain(failure, f"{action} ({self.url})", self._secrets) from None
+            raise explain(failure, action, self._secrets) from None
         except OSError as error:
-            raise _disk_error(f"{action} ({self.url})", error) from error
+            raise _disk_error(action, error) from error
 
     @contextlib.contextmanager
     def _reading(self, commit: str | None = None) -> Iterator[GitRunner]:
         """Read from the mirror; what fails although the commit is here means damage."""
         if commit is not None and not self._mirror.has(check_hash(commit)):
             raise NotFoundError(
-                f"The commit {commit} of {self.url} is not in its mirror.", hint="Fetch it first."
+                _(
+                    "The commit %(commit)s of %(url)s is not in its mirror.",
+                    commit=commit,
+                    url=self.url,
+                ),
+                hint=_("Fetch it first."),
             )
         try:
             yield self._mirror.runner
         except GitFailedError as failure:
             if not failure.stopped:
                 self._mirror.mark_damaged()
-            raise explain(failure, f"Reading the mirror of {self.url}", self._secrets) from None
+            raise explain(failure, self._mirror_action(), self._secrets) from None
         except OSError as error:
-            raise _disk_error(f"Reading the mirror of {self.url}", error) from error
+            raise _disk_error(self._mirror_action(), error) from error
+
+    def _mirror_action(self) -> Message:
+        return _("Reading the mirror of %(url)s", url=self.url)
 
 
 def _visible(references: Mapping[str, str]) -> dict[str, str]:
     return {k: v for k, v in references.items() if k.startswith((BRANCHES, TAGS))}
 
 
-def _disk_error(action: str, error: OSError) -> CallboardError:
+def _disk_error(action: Text, error: OSError) -> CallboardError:
+    place = str(error.filename) if error.filename else _("the data folder")
     return NotReadyError(
-        f"{action} failed: {error.strerror or error} ({error.filename or 'the data folder'}).",
-        hint="Check free space and permissions of the data folder.",
+        _(
+            "%(action)s failed: %(reason)s (%(place)s).",
+            action=action,
+            reason=reason_of(error),
+            place=place,
+        ),
+        hint=_("Check free space and permissions of the data folder."),
     )

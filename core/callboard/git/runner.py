@@ -12,24 +12,33 @@ from typing import IO, Any, Final, TypeAlias, cast
 
 from callboard.errors import NotReadyError
 from callboard.git.environment import base_config, base_environment, config_environment, inherited
+from callboard.i18n import Message, Text, Translator
+
+_ = Translator("callboard")
 
 MAXIMUM_OUTPUT: Final = 256 * 2**20
 _MAXIMUM_MESSAGES: Final = 64 * 2**10
 _WATCH_INTERVAL: Final = 0.05
 _CHUNK: Final = 2**16
 
-Watch: TypeAlias = Callable[[], str]
-"""Gives why a running process is to be stopped, empty while it may go on."""
+Watch: TypeAlias = Callable[[], Message | None]
+"""Gives why a running process takes up too much and is to be stopped, None while it may go on."""
 
 
 class GitFailedError(Exception):
-    """A git process failed. `stopped` says why it was ended by us, empty if it ended by itself."""
+    """A git process failed. `stopped` says why it was ended by us, empty if it ended by itself.
 
-    def __init__(self, messages: str, status: int, stopped: str = "") -> None:
+    `is_too_large` says that it was ended since it took up too much of the disk.
+    """
+
+    def __init__(
+        self, messages: str, status: int, stopped: Text = "", *, is_too_large: bool = False
+    ) -> None:
         super().__init__(messages)
         self.messages = messages
         self.status = status
         self.stopped = stopped
+        self.is_too_large = is_too_large
 
 
 class GitProcess:
@@ -41,7 +50,8 @@ class GitProcess:
         self._watch = watch
         self._messages = bytearray()
         self._done = threading.Event()
-        self.stopped = ""
+        self.stopped: Text = ""
+        self.is_too_large = False
         self.extend()
         self._threads = [
             threading.Thread(target=self._collect_messages, daemon=True),
@@ -64,7 +74,7 @@ class GitProcess:
         """Count the time allowed from now: the process is at work, its reader is slow."""
         self._deadline = time.monotonic() + self._timeout
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: Text) -> None:
         """End the process and its children now."""
         self.stopped = self.stopped or reason
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -87,7 +97,7 @@ class GitProcess:
                 stream.close()
         if status != 0 or self.stopped:
             messages = self._messages.decode("utf-8", "replace")
-            raise GitFailedError(messages, status, self.stopped)
+            raise GitFailedError(messages, status, self.stopped, is_too_large=self.is_too_large)
 
     def _write(self, data: bytes) -> None:
         stream = cast("IO[bytes]", self._process.stdin)
@@ -109,8 +119,10 @@ class GitProcess:
             if self._done.wait(max(0.0, pause)):
                 return
             if time.monotonic() >= self._deadline:
-                self.stop(f"it took longer than {self._timeout:g} s")
+                limit = f"{self._timeout:g}"
+                self.stop(_("it took longer than %(limit)s s", limit=limit))
             elif self._watch and (objection := self._watch()):
+                self.is_too_large = True
                 self.stop(objection)
             if self.stopped:
                 return
@@ -172,7 +184,7 @@ class GitRunner:
             while chunk := process.output.read(_CHUNK):
                 output += chunk
                 if len(output) > MAXIMUM_OUTPUT:
-                    process.stop(f"it gave more than {MAXIMUM_OUTPUT} bytes")
+                    process.stop(_("it gave more than %(limit)s bytes", limit=MAXIMUM_OUTPUT))
                     break
             return bytes(output)
 
@@ -198,7 +210,7 @@ class GitRunner:
         try:
             yield process
         except BaseException:
-            process.stop("its reader left")
+            process.stop(_("its reader left"))
             with contextlib.suppress(GitFailedError):
                 process.finish()
             raise
@@ -238,5 +250,5 @@ def _start(
 
 def _no_git() -> NotReadyError:
     return NotReadyError(
-        "The git program was not found.", hint="Install git and see that it is on PATH."
+        _("The git program was not found."), hint=_("Install git and see that it is on PATH.")
     )

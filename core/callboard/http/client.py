@@ -15,13 +15,16 @@ import httpcore
 import httpx
 
 from callboard import __version__
-from callboard.errors import InputError, NotReadyError
+from callboard.errors import InputError, NotReadyError, reason_of
 from callboard.http.budget import Budgets, HostBudget
 from callboard.http.guard import Guard
 from callboard.http.response import Response, check_size, read_body
 from callboard.http.retry import IDEMPOTENT, RETRIED_STATUS, Backoff, read_retry_after
 from callboard.http.transport import GuardedTransport, deadline
+from callboard.i18n import Message, Text, Translator
 from callboard.redaction import RedactingFilter, redact
+
+_ = Translator("callboard")
 
 MAXIMUM_REDIRECTS: Final = 5
 MAXIMUM_URL_LENGTH: Final = 8000
@@ -140,15 +143,19 @@ class HttpClient:
         call = self._call(method.upper(), _check_url(url), headers, content, json)
         if idempotent is None:
             idempotent = call.method in IDEMPOTENT
-        for _ in range(MAXIMUM_REDIRECTS + 1):
+        for _attempt in range(MAXIMUM_REDIRECTS + 1):
             response = self._attempts(call, self._retries if idempotent else 0)
             following = _redirected(call, response)
             if following is None:
                 return response
             call = following
         raise NotReadyError(
-            f"{redact(str(call.url))} redirects more than {MAXIMUM_REDIRECTS} times.",
-            hint="Give the address it leads to in the end.",
+            _(
+                "%(url)s redirects more than %(limit)s times.",
+                url=redact(str(call.url)),
+                limit=MAXIMUM_REDIRECTS,
+            ),
+            hint=_("Give the address it leads to in the end."),
         )
 
     def _call(
@@ -162,7 +169,7 @@ class HttpClient:
         try:
             request = httpx.Request(method, url, headers=headers, content=content, json=json)
         except (ValueError, TypeError) as error:
-            raise InputError("The request holds characters that cannot be sent.") from error
+            raise InputError(_("The request holds characters that cannot be sent.")) from error
         # Both are set anew for each host the request is sent to.
         for name in ("host", "content-length"):
             request.headers.pop(name, None)
@@ -185,26 +192,28 @@ class HttpClient:
         if response is not None:
             return response
         raise NotReadyError(
-            f"{redact(str(call.url))} did not answer: {failure}.",
-            hint="Check the address, the network, the proxy and the CA bundle; "
-            "it is tried again later.",
+            _("%(url)s did not answer: %(reason)s.", url=redact(str(call.url)), reason=failure),
+            hint=_(
+                "Check the address, the network, the proxy and the CA bundle; "
+                "it is tried again later."
+            ),
         )
 
-    def _try(self, call: _Call, host: str) -> tuple[Response | None, str]:
+    def _try(self, call: _Call, host: str) -> tuple[Response | None, Text]:
         """Send once; give the answer, or why there is none though there may be one later."""
         call.retry_after = None
         self._wait_for_budget(call, host)
         try:
             response = self._send(call)
         except (httpcore.TimeoutException, httpx.TimeoutException):
-            return None, "it took too long"
+            return None, _("it took too long")
         except (
             httpcore.NetworkError,
             httpcore.ProtocolError,
             httpcore.ProxyError,
             httpx.TransportError,
         ) as error:
-            return None, redact(str(error) or type(error).__name__)[:200].rstrip(".")
+            return None, _failure(error)
         value = response.headers.get("retry-after")
         call.retry_after = read_retry_after(value, datetime.now(UTC))
         self._budgets.count(host, not_modified=response.not_modified, size=len(response.body))
@@ -217,9 +226,9 @@ class HttpClient:
                 call.method, call.url, headers=headers, content=call.content
             )
         except (ValueError, TypeError) as error:
-            raise InputError("A request header holds characters that cannot be sent.") from error
+            raise _unsendable_header() from error
         if any(re.search(rb"[\x00\r\n]", value) for _, value in request.headers.raw):
-            raise InputError("A request header holds characters that cannot be sent.")
+            raise _unsendable_header()
         remaining = call.ends - self._clock()
         with deadline(time.monotonic() + remaining):
             answer = self._client.send(request, stream=True, auth=None)
@@ -240,27 +249,42 @@ class HttpClient:
         wait = self._budgets.reserve(host, max(0.0, call.ends - self._clock()))
         if wait is None:
             raise NotReadyError(
-                f"The budget of requests to {host} is used up.",
-                hint="It is tried again later; raise the budget if the host allows more.",
+                _("The budget of requests to %(host)s is used up.", host=host),
+                hint=_("It is tried again later; raise the budget if the host allows more."),
             )
         if wait > 0:
             self._sleep(wait)
+
+
+def _unsendable_header() -> InputError:
+    return InputError(_("A request header holds characters that cannot be sent."))
+
+
+def _failure(error: Exception) -> Text:
+    """Say why there was no answer. What the guard and the system say can be translated."""
+    cause = error.args[0] if error.args else None
+    if isinstance(cause, Message):
+        return cause
+    if isinstance(cause, OSError) and isinstance(reason := reason_of(cause), Message):
+        return reason
+    return redact(str(error) or type(error).__name__)[:200].rstrip(".")
 
 
 def _check_url(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
     except (httpx.InvalidURL, TypeError, ValueError) as error:
-        raise InputError(f"{redact(text)[:200]!r} is not a URL.") from error
+        raise InputError(_("%(text)s is not a URL.", text=repr(redact(text)[:200]))) from error
     named = _HOST.fullmatch(url.host) and len(text) <= MAXIMUM_URL_LENGTH
     if url.scheme not in ("http", "https") or not named:
         raise InputError(
-            f"The URL {redact(text)[:200]!r} is refused.", hint="Expected https://host/path."
+            _("The URL %(url)s is refused.", url=repr(redact(text)[:200])),
+            hint=_("Expected https://host/path."),
         )
     if url.userinfo:
         raise InputError(
-            f"The URL {redact(text)[:200]!r} holds a user name or password.",
-            hint="Give credentials for the host in the settings instead.",
+            _("The URL %(url)s holds a user name or password.", url=repr(redact(text)[:200])),
+            hint=_("Give credentials for the host in the settings instead."),
         )
     return url.copy_with(fragment=None)
 
@@ -281,7 +305,10 @@ def _redirected(call: _Call, response: Response) -> _Call | None:
     url = _check_url(urljoin(str(call.url), location))
     if call.url.scheme == "https" and url.scheme != "https":
         raise InputError(
-            f"{redact(str(call.url))} redirects to an unencrypted address, which is refused."
+            _(
+                "%(url)s redirects to an unencrypted address, which is refused.",
+                url=redact(str(call.url)),
+            )
         )
     headers = call.headers
     if _origin(url) != _origin(call.url):

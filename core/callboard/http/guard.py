@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from callboard.errors import InputError, NotReadyError
+from callboard.i18n import Message, Translator
+
+_ = Translator("callboard")
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -42,8 +45,8 @@ class Guard:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise NotReadyError(
-                f"The host name {host[:200]!r} could not be resolved.",
-                hint="Check the address and the name service; it is tried again later.",
+                _("The host name %(host)s could not be resolved.", host=repr(host[:200])),
+                hint=_("Check the address and the name service; it is tried again later."),
             ) from error
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         self.check(host, addresses)
@@ -57,8 +60,14 @@ class Guard:
             reason = self._objection(_plain(ipaddress.ip_address(text.partition("%")[0])))
             if reason:
                 raise InputError(
-                    f"The host {host[:200]!r} is refused: its address is {reason}.",
-                    hint="If it is meant, list the host among the allowed hosts of the settings.",
+                    _(
+                        "The host %(host)s is refused: its address is %(reason)s.",
+                        host=repr(host[:200]),
+                        reason=reason,
+                    ),
+                    hint=_(
+                        "If it is meant, list the host among the allowed hosts of the settings."
+                    ),
                 )
 
     def check_literal(self, host: str) -> None:
@@ -78,14 +87,14 @@ class Guard:
             for entry in self.allow_hosts
         )
 
-    def _objection(self, address: IpAddress) -> str:
+    def _objection(self, address: IpAddress) -> Message | None:
         if address in _METADATA or address.is_link_local:
-            return "a link-local or metadata address"
+            return _("a link-local or metadata address")
         if address.is_multicast or address.is_unspecified or address.is_reserved:
-            return "no address of a host"
+            return _("no address of a host")
         if not address.is_global and not self.allow_private:
-            return "in a private or loopback network"
-        return ""
+            return _("in a private or loopback network")
+        return None
 
 
 def _plain(address: IpAddress) -> IpAddress:

@@ -15,6 +15,9 @@ from callboard.errors import (
     NotReadyError,
     UnauthorisedError,
 )
+from callboard.i18n import Translator
+
+_ = Translator("callboard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ class Response:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:
             raise InputError(
-                f"The answer of {self.url} is not JSON.", hint="Check that the address is an API."
+                _("The answer of %(url)s is not JSON.", url=self.url),
+                hint=_("Check that the address is an API."),
             ) from error
 
     def checked(self) -> Self:
@@ -58,14 +62,15 @@ class Response:
         raise self._error()
 
     def _error(self) -> CallboardError:
-        text = f"{self.url} answered with status {self.status}."
+        text = _("%(url)s answered with status %(status)s.", url=self.url, status=self.status)
         if self.status in (401, 403, 407):
-            return UnauthorisedError(text, hint="Check the credentials for this host.")
+            return UnauthorisedError(text, hint=_("Check the credentials for this host."))
         if self.status in (404, 410):
-            return NotFoundError(text, hint="Check the address and the rights of the credentials.")
+            hint = _("Check the address and the rights of the credentials.")
+            return NotFoundError(text, hint=hint)
         if self.status in (408, 425, 429) or self.status >= 500:
-            return NotReadyError(text, hint="It is tried again later.")
-        return InputError(text, hint="Check the address and what is sent to it.")
+            return NotReadyError(text, hint=_("It is tried again later."))
+        return InputError(text, hint=_("Check the address and what is sent to it."))
 
 
 def _content_type(headers: httpx.Headers) -> dict[str, str]:
@@ -77,8 +82,8 @@ def check_size(size: int, maximum_bytes: int) -> None:
     """Raise `InputError` for a body that is larger than the limit."""
     if size > maximum_bytes:
         raise InputError(
-            f"The answer is larger than {maximum_bytes} bytes.",
-            hint="Raise the limit if such an answer is meant.",
+            _("The answer is larger than %(limit)s bytes.", limit=maximum_bytes),
+            hint=_("Raise the limit if such an answer is meant."),
         )
 
 
@@ -89,15 +94,20 @@ def read_body(chunks: Iterable[bytes], encoding: str, maximum_bytes: int) -> byt
     or broken.
     """
     if encoding not in ("", "identity", "gzip"):
-        raise NotReadyError(f"The answer is packed as {encoding[:40]!r}, which was not asked for.")
+        raise NotReadyError(
+            _(
+                "The answer is packed as %(encoding)s, which was not asked for.",
+                encoding=repr(encoding[:40]),
+            )
+        )
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16) if encoding == "gzip" else None
     body = bytearray()
     for chunk in chunks:
         try:
             body += unpacker.decompress(chunk, maximum_bytes + 1 - len(body)) if unpacker else chunk
         except zlib.error as error:
-            raise NotReadyError("The answer is broken: it cannot be unpacked.") from error
+            raise NotReadyError(_("The answer is broken: it cannot be unpacked.")) from error
         check_size(len(body), maximum_bytes)
     if unpacker and not unpacker.eof and body:
-        raise NotReadyError("The answer is broken: it ends early.")
+        raise NotReadyError(_("The answer is broken: it ends early."))
     return bytes(body)

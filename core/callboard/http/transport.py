@@ -15,8 +15,11 @@ from urllib.request import (  # type: ignore[attr-defined]
 import httpcore
 import httpx
 
-from callboard.errors import InputError, NotReadyError
+from callboard.errors import InputError, NotReadyError, reason_of
 from callboard.http.guard import Guard
+from callboard.i18n import Translator
+
+_ = Translator("callboard")
 
 _DEADLINE: Final[ContextVar[float | None]] = ContextVar("callboard_http_deadline", default=None)
 
@@ -86,7 +89,8 @@ class _Backend(httpcore.NetworkBackend):
         try:
             addresses = self._guard.resolve(host, port) if self._guard else [host]
         except NotReadyError as error:
-            raise httpcore.ConnectError(error.message) from error
+            reason = _("the host name %(host)s could not be resolved", host=repr(host[:200]))
+            raise httpcore.ConnectError(reason) from error
         last: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
         for address in addresses:
             try:
@@ -170,8 +174,8 @@ class GuardedTransport(httpx.BaseTransport):
         parsed = httpx.URL(url if "://" in url else f"http://{url}")
         if parsed.scheme not in ("http", "https"):
             raise InputError(
-                f"The proxy protocol {parsed.scheme[:20]!r} is not supported.",
-                hint="Expected http://host:port or https://host:port.",
+                _("The proxy protocol %(name)s is not supported.", name=repr(parsed.scheme[:20])),
+                hint=_("Expected http://host:port or https://host:port."),
             )
         return httpcore.HTTPProxy(
             proxy_url=str(parsed.copy_with(username=None, password=None)),
@@ -189,6 +193,10 @@ def _ssl_context(ca_bundle: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(ca_bundle))
     except (OSError, ssl.SSLError) as error:
         raise InputError(
-            f"The CA bundle {ca_bundle} cannot be used: {error.strerror or error}.",
-            hint="Expected a file of certificates in PEM form.",
+            _(
+                "The CA bundle %(path)s cannot be used: %(reason)s.",
+                path=str(ca_bundle),
+                reason=reason_of(error),
+            ),
+            hint=_("Expected a file of certificates in PEM form."),
         ) from error

@@ -57,12 +57,14 @@ def _source(title: str, source: SourceState) -> dict[str, Any]:
     for name in ("last_read_at", "last_success_at", "failing_since"):
         value = content[name]
         content[name] = value.isoformat() if value else None
-    return {**content, "title": title, "every": source.every.total_seconds()}
+    told = {"title": title, "error": str(source.error), "hint": str(source.hint)}
+    return {**content, **told, "every": source.every.total_seconds()}
 
 
 def _problem(problem: Problem) -> dict[str, Any]:
     return {
         **asdict(problem),
+        "message": str(problem.message),
         "ref": str(problem.ref) if problem.ref else None,
         "owner": str(problem.owner) if problem.owner else None,
         "since": problem.since.isoformat(),
