@@ -1,7 +1,6 @@
 """The catalog's work: watching sources, reading them, indexing what plugins let search find."""
 
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -76,7 +75,6 @@ class CatalogEngine:
         )
         self._looked: dict[str, datetime] = {}
         self._indexed: dict[str, datetime] = {}
-        self._lock = threading.Lock()
 
     def register(self) -> None:
         """Make the table of sources equal to the settings."""

@@ -92,6 +92,7 @@ entity: Final = Table(
     Column("line", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    Index("ix_entity_name", "name", "id"),
     Index("ix_entity_kind_name", "kind", "name", "id"),
     Index("ix_entity_kind_owner", "kind", "owner"),
     Index("ix_entity_kind_type", "kind", "type"),

@@ -129,6 +129,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_entity_file_id"), "entity", ["file_id"], unique=False)
     op.create_index("ix_entity_kind_lifecycle", "entity", ["kind", "lifecycle"], unique=False)
+    op.create_index("ix_entity_name", "entity", ["name", "id"], unique=False)
     op.create_index("ix_entity_kind_name", "entity", ["kind", "name", "id"], unique=False)
     op.create_index("ix_entity_kind_owner", "entity", ["kind", "owner"], unique=False)
     op.create_index("ix_entity_kind_system", "entity", ["kind", "system"], unique=False)

@@ -35,7 +35,8 @@ def search(
 ) -> list[SearchHit]:
     """Find entities and plugins' documents that have every word; the last may be half typed.
 
-    A name that is the query comes first, then names that begin with it, then by rank.
+    A name that is the query comes first, then names that begin with it, then by rank;
+    among the former by kind, components before what belongs to them.
     """
     words = Words.of_query(query)
     if not words:
@@ -47,10 +48,13 @@ def search(
     return ranked[:limit]
 
 
-def _order(hit: SearchHit, asked: str) -> tuple[int, float, int, str]:
+def _order(hit: SearchHit, asked: str) -> tuple[int, int, float, str]:
     names = {hit.title.lower(), hit.ref.name if hit.ref else ""}
     exact = 0 if asked in names else 1 if any(name.startswith(asked) for name in names) else 2
-    return (exact, -hit.score, _KIND_ORDER.get(hit.kind, 6), hit.title)
+    # Among names that fit alike a service is wanted more often than its API or database; where
+    # only the words fit, how well they do counts first.
+    kind = _KIND_ORDER.get(hit.kind, 6)
+    return (exact, kind if exact < 2 else 0, -hit.score, hit.title)
 
 
 def _entities(
