@@ -94,15 +94,15 @@ def to_data(text: Text) -> Any:
 
 
 def from_data(data: Any) -> Text:
-    """Give the text that `to_data` was given; for any other value, the value as plain text."""
+    """Give the text that `to_data` was given; raises `ValueError` for any other value."""
     if isinstance(data, str):
         return data
     try:
         message = _message(data, 0)
         # One whose places are not all filled could not be shown.
         str(message)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return str(data)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("The value is no message.") from error
     return message
 
 

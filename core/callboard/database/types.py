@@ -75,8 +75,8 @@ def write_text(text: i18n.Text) -> str:
 
 
 def read_text(written: str) -> i18n.Text:
-    """Give the text that was kept; what is not JSON is the text itself."""
+    """Give the text that was kept; what `write_text` has not written is the text itself."""
     try:
         return i18n.from_data(orjson.loads(written))
-    except orjson.JSONDecodeError:
+    except ValueError:
         return written
