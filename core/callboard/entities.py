@@ -7,6 +7,9 @@ from typing import Any, Final, Protocol, Self
 from urllib.parse import quote
 
 from callboard.errors import InputError
+from callboard.i18n import Translator
+
+_ = Translator("callboard")
 
 DEFAULT_NAMESPACE: Final = "default"
 MAXIMUM_REFERENCE_LENGTH: Final = 250
@@ -47,21 +50,30 @@ class EntityRef:
         match = _REFERENCE.fullmatch(text)
         if match is None:
             raise InputError(
-                f"{text[:80]!r} is not an entity reference; "
-                "expected [kind:][namespace/]name, such as component:default/order-service."
+                _(
+                    "%(text)s is not an entity reference; "
+                    "expected [kind:][namespace/]name, such as component:default/order-service.",
+                    text=repr(text[:80]),
+                )
             )
         kind, namespace, name = match.groups()
         kind = kind or default_kind
         if kind is None:
             raise InputError(
-                f"The entity reference {text[:80]!r} has no kind; "
-                "expected kind:[namespace/]name, such as component:order-service."
+                _(
+                    "The entity reference %(text)s has no kind; "
+                    "expected kind:[namespace/]name, such as component:order-service.",
+                    text=repr(text[:80]),
+                )
             )
         reference = cls.of(kind, namespace or default_namespace, name)
         if len(str(reference)) > MAXIMUM_REFERENCE_LENGTH:
             raise InputError(
-                f"The entity reference {text[:80]!r}… has more than "
-                f"{MAXIMUM_REFERENCE_LENGTH} characters."
+                _(
+                    "The entity reference %(text)s… has more than %(limit)s characters.",
+                    text=repr(text[:80]),
+                    limit=MAXIMUM_REFERENCE_LENGTH,
+                )
             )
         return reference
 

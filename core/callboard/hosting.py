@@ -15,6 +15,7 @@ from callboard.audit import record
 from callboard.database import Database
 from callboard.entities import Catalog
 from callboard.errors import NotAllowedError
+from callboard.i18n import Translator
 from callboard.identity import SYSTEM, Principal
 from callboard.settings import GitCredential, GitSettings, HttpSettings, Settings
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from callboard.git import Credentials, GitRepository
     from callboard.http import HttpClient
     from callboard.jobs import Jobs
+
+_ = Translator("callboard")
 
 
 class Services:
@@ -100,8 +103,12 @@ class Services:
             return
         if not any(_is_below(host, pattern) for pattern in chosen.allow_hosts):
             raise NotAllowedError(
-                f"Repositories of {host} are not read: no source and no setting names this host.",
-                hint="Add it to git.allow_hosts.",
+                _(
+                    "Repositories of %(host)s are not read: "
+                    "no source and no setting names this host.",
+                    host=host,
+                ),
+                hint=_("Add it to git.allow_hosts."),
             )
 
     def _located(self, path: Path | None) -> Path | None:

@@ -57,6 +57,15 @@ def test_every_fault_with_its_line() -> None:
     assert result.stderr == "3 documents, 3 faults.\n"
 
 
+def test_the_command_speaks_english_in_every_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    put("a.yaml", "kind: Component\n")
+    english = validate("a.yaml").stdout
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+    assert "a.yaml:1: metadata is missing; it needs a name" in english
+    assert validate("a.yaml").stdout == english
+
+
 def test_warnings_are_no_faults() -> None:
     put("a.yaml", descriptor("a", spec={"owner": "a b"}))
     result = validate("a.yaml")

@@ -110,8 +110,8 @@ WORDS = set(
         r"\w+",
         "API Component JSON TAG UTF Unicode URL URI YAML Za Az alpha annotations apiVersion"
         " backstage com component description example file http https icon io kind label labels"
-        " limits links metadata name namespace null optional order owner path prefix presence required schema"
-        " service size spec tags target tier title type url",
+        " limits links metadata name namespace null optional order owner path prefix presence"
+        " required schema service size spec tags target tier title type url",
     )
 )
 
