@@ -1,6 +1,7 @@
 """Makes docs/reference/commands.md from the commands of the host."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,15 +24,17 @@ lists them.
 def page() -> str:
     # Plugins and settings of this machine have no part in it.
     before = dict(os.environ)
-    os.environ |= {"CALLBOARD_PLUGINS": "", "CALLBOARD_CONFIG": os.devnull}
-    try:
-        from callboard_web.cli import app
+    with tempfile.NamedTemporaryFile(suffix=".yaml") as empty:
+        os.environ |= {"CALLBOARD_PLUGINS": "", "CALLBOARD_CONFIG": empty.name}
+        try:
+            from callboard_web.cli import app
 
-        root: Any = typer.main.get_command(app)
-        return "\n".join([HEAD, *_sections(root, root.context_class(root, info_name="callboard"))])
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+            root: Any = typer.main.get_command(app)
+            context = root.context_class(root, info_name="callboard")
+            return "\n".join([HEAD, *_sections(root, context)])
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 def _sections(group: Any, context: Any) -> Iterator[str]:

@@ -151,6 +151,15 @@ catalog:
     assert (folder / "queue.sqlite3").exists()
 
 
+def test_the_queue_lies_beside_the_database(open_runtime: Open, folder: Path) -> None:
+    (folder / "data").mkdir()
+    runtime = open_runtime("database: {url: 'sqlite:///data/portal.sqlite3'}")
+    runtime.upgrade()
+    runtime.jobs.submit(None, "catalog", "look")
+    assert (folder / "data/callboard-queue.sqlite3").exists()
+    assert not (folder / "callboard-queue.sqlite3").exists()
+
+
 @pytest.mark.parametrize(
     ("url", "file"),
     [

@@ -182,9 +182,8 @@ class Runtime:
         from callboard.jobs import Jobs
 
         chosen = self.settings.section(JobsSettings)
-        located = chosen.model_copy(
-            update={"queue_file": self.base / chosen.queue_file, "workers": self.workers}
-        )
+        queue_file = None if chosen.queue_file is None else self.base / chosen.queue_file
+        located = chosen.model_copy(update={"queue_file": queue_file, "workers": self.workers})
         contributions = self.plugins.contributions
         jobs = Jobs(
             self.database,

@@ -189,12 +189,12 @@ def _make_huey(database: Database, settings: JobsSettings) -> Huey:
     common = {"results": False, "serializer": JsonSerializer()}
     seconds = settings.poll_interval.total_seconds()
     if kind == "sqlite":
-        # A relative path is one beside the database.
+        # The folder of the database can be written to; that of the settings often cannot.
         beside = database.path.parent if database.path else Path()
         return SqliteHuey(
             "callboard",
             storage_class=SqliteQueueStorage,
-            filename=str(beside / settings.queue_file),
+            filename=str(settings.queue_file or beside / "callboard-queue.sqlite3"),
             poll_seconds=seconds,
             **common,
         )

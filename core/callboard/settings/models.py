@@ -65,9 +65,10 @@ class JobsSettings(SettingsModel):
         default="auto",
         description="Where waiting jobs are kept: `auto` is `postgresql` when the database is.",
     )
-    queue_file: Path = Field(
-        default=Path("callboard-queue.sqlite3"),
-        description="The file of the `sqlite` queue. It may be deleted; no work is lost with it.",
+    queue_file: Path | None = Field(
+        default=None,
+        description="The file of the `sqlite` queue; without it `callboard-queue.sqlite3` beside "
+        "the database. It may be deleted; no work is lost with it.",
     )
     workers: int = Field(
         default=4, ge=0, le=64, description="Jobs run at once by this process; 0 runs none here."
