@@ -144,6 +144,7 @@ def test_a_flood_asks_for_a_reload_instead_of_sending_it(
 
 
 def test_stopping_ends_the_readers(database: Database) -> None:
+    before = set(threading.enumerate())
     stream = EventStream(database)
     stream.start()
 
@@ -155,4 +156,5 @@ def test_stopping_ends_the_readers(database: Database) -> None:
     begin = time.perf_counter()
     assert asyncio.run(read()).closed
     assert time.perf_counter() - begin < 2
-    assert "event-stream" not in {thread.name for thread in threading.enumerate()}
+    left = {thread.name for thread in set(threading.enumerate()) - before}
+    assert "event-stream" not in left

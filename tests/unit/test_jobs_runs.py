@@ -115,7 +115,7 @@ def test_unknown_jobs_and_bad_payloads_are_refused(make: Make) -> None:
     with pytest.raises(InputError, match="not JSON"):
         service.submit(None, "hello", "work", {"x": object()})
     with pytest.raises(InputError, match="at most"):
-        service.submit(None, "hello", "work", {"x": "x" * 1_100_000})
+        service.submit(None, "hello", "work", {"x": "x" * store.MAXIMUM_PAYLOAD})
 
 
 def test_a_failure_is_tried_again_later_and_later(
