@@ -131,7 +131,7 @@ def update(path: Path, template: Catalog, language: str) -> bool:
         'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n'
         f'"Language: {language}\\n"\n"Plural-Forms: {catalog.plural_forms}\\n"\n\n'
     ).encode()
-    content = header + buffer.getvalue()
+    content = (header + buffer.getvalue()).rstrip() + b"\n"
     changed = not path.is_file() or path.read_bytes() != content
     if changed:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -133,6 +133,9 @@ def reason_of(error: Exception) -> Text:
         if not error.hint:
             return error.message
         return _("%(message)s %(hint)s", message=error.message, hint=error.hint)
-    if isinstance(error, OSError) and error.errno in _SYSTEM_ERRORS:
-        return _SYSTEM_ERRORS[error.errno]
+    # Errors of libraries, such as `ssl.SSLError`, have numbers of their own.
+    if isinstance(error, OSError) and type(error).__module__ == "builtins":
+        found = _SYSTEM_ERRORS.get(error.errno or 0)
+        if found is not None:
+            return found
     return str(getattr(error, "strerror", None) or error)

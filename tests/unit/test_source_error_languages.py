@@ -2,6 +2,7 @@
 
 import re
 import socket
+import ssl
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,4 @@ def test_what_the_system_says() -> None:
     assert chinese(reason_of(OSError(13, "Permission denied", "/x"))) == "权限不足"
     assert reason_of(OSError(9999, "Something new")) == "Something new"
     assert reason_of(ValueError("x")) == "x"
+    assert reason_of(ssl.SSLError(1, "certificate verify failed")) == "certificate verify failed"

@@ -134,9 +134,11 @@ class Mirror:
             )
         finally:
             self._remove_leftovers()
-        if objection := self._object_to_size():
-            # It grew between two looks; what came is not kept, or it would count as fetched.
-            self._make()
+            objection = self._object_to_size()
+            if objection:
+                # It grew between two looks; what came is not kept, or it would count as fetched.
+                self._make()
+        if objection:
             raise GitFailedError("", 0, objection, is_too_large=True)
         # Each fetch adds a pack; git joins them when there are many.
         with contextlib.suppress(GitFailedError):
