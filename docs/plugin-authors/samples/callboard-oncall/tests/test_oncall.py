@@ -1,13 +1,12 @@
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
-from callboard_web.app import create_app
-from callboard_web.runtime import Runtime
+from callboard.entities import EntityRef
+from callboard_web.testing import PortalUnderTest
 
+ORDERS = EntityRef.parse("component:default/orders").path()
 CATALOG = """\
 apiVersion: backstage.io/v1alpha1
 kind: Component
@@ -15,48 +14,40 @@ metadata:
   name: orders
 spec: {type: service, lifecycle: production, owner: shop}
 """
-SETTINGS = """\
-catalog:
-  sources:
-    - {name: files, type: folder, path: catalog}
-plugins:
-  settings:
-    oncall: {rota: ROTA}
-"""
 
 
 @pytest.fixture
-def runtime(tmp_path: Path) -> Iterator[Runtime]:
-    (tmp_path / "catalog").mkdir()
-    (tmp_path / "catalog/catalog-info.yaml").write_text(CATALOG)
-    (tmp_path / "rota.json").write_text('{"shop": "Zhou Hao"}')
-    config = tmp_path / "callboard.yaml"
-    config.write_text(SETTINGS.replace("ROTA", str(tmp_path / "rota.json")))
-    runtime = Runtime.open(
-        config,
-        {"CALLBOARD_PLUGINS": "oncall"},
-        clock=lambda: datetime(2026, 3, 2, 8, tzinfo=UTC),
-        strict=True,
-    )
-    runtime.upgrade()
-    runtime.start(worker=False, serve=False)
-    runtime.jobs.run_once()
-    yield runtime
-    runtime.stop()
+def rota(tmp_path: Path) -> Path:
+    path = tmp_path / "rota.json"
+    path.write_text('{"shop": "Zhou Hao"}')
+    return path
 
 
-def test_the_card_and_the_column_name_who_is_on_call(runtime: Runtime) -> None:
-    client = TestClient(create_app(runtime))
-    card = client.get("/catalog/default/component/orders").text
+@pytest.fixture
+def portal_plugins() -> list[str]:
+    return ["oncall"]
+
+
+@pytest.fixture
+def portal_settings(rota: Path) -> dict[str, Any]:
+    return {"plugins": {"settings": {"oncall": {"rota": str(rota)}}}}
+
+
+def test_the_card_and_the_column_name_who_is_on_call(portal: PortalUnderTest) -> None:
+    portal.catalog_add(CATALOG)
+    portal.run_jobs()
+    card = portal.client.get(ORDERS).text
     assert "Zhou Hao" in card
     assert "2 Mar 2026, 08:00" in card
-    assert "Zhou Hao" in client.get("/catalog").text
+    assert "Zhou Hao" in portal.client.get("/catalog").text
 
 
-def test_a_changed_rota_is_seen(runtime: Runtime, tmp_path: Path) -> None:
-    (tmp_path / "rota.json").write_text('{"shop": "李雷"}')
-    runtime.jobs.submit(None, "oncall", "rota")
-    runtime.jobs.run_once()
-    page = TestClient(create_app(runtime)).get("/catalog/default/component/orders").text
+def test_a_changed_rota_is_seen(portal: PortalUnderTest, rota: Path) -> None:
+    portal.catalog_add(CATALOG)
+    portal.run_jobs()
+    rota.write_text('{"shop": "李雷"}')
+    portal.host("oncall").submit("rota")
+    portal.run_jobs()
+    page = portal.client.get(ORDERS).text
     assert "李雷" in page
     assert "Zhou Hao" not in page
