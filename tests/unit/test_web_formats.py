@@ -125,3 +125,10 @@ def test_titles_are_cut_by_their_width() -> None:
     assert graph.shorten("orders") == "orders"
     assert graph.shorten("订单服务订单服务订单服务") == "订单服务订单服…"
     assert len(graph.shorten("a" * 50)) == graph.TITLE_UNITS
+
+
+def test_dates_without_their_time() -> None:
+    at = NOW - timedelta(days=30)
+    assert formats.date(at, ENGLISH).split()[-1] == str(at.year)
+    assert formats.date(at, CHINESE).count("-") == 2
+    assert ":" not in formats.date(at, ENGLISH) + formats.date(at, CHINESE)

@@ -41,6 +41,7 @@ KIND_ICONS: Final = {
 
 _EXACT: Final = {"en": "d MMM yyyy, HH:mm", "zh": "yyyy-MM-dd HH:mm"}
 _SECONDS: Final = {"en": "d MMM yyyy, HH:mm:ss", "zh": "yyyy-MM-dd HH:mm:ss"}
+_DATE: Final = {"en": "d MMM yyyy", "zh": "yyyy-MM-dd"}
 _DAY: Final = {"en": "EEEE d MMMM yyyy", "zh": "y年M月d日 EEEE"}
 _MINUTE: Final = 60
 _HOUR: Final = 3600
@@ -59,6 +60,12 @@ def exact(at: datetime, reader: Reader, *, seconds: bool = False) -> str:
     pattern = patterns["zh" if reader.locale.startswith("zh") else "en"]
     local = at.astimezone(reader.zone)
     return str(format_datetime(local, pattern, locale=babel_locale(reader.locale)))
+
+
+def date(at: datetime, reader: Reader) -> str:
+    """Give the date in the reader's zone, such as `20 Nov 2026`."""
+    pattern = _DATE["zh" if reader.locale.startswith("zh") else "en"]
+    return str(format_date(at.astimezone(reader.zone), pattern, locale=babel_locale(reader.locale)))
 
 
 def day(at: datetime, reader: Reader) -> str:

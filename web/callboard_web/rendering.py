@@ -208,19 +208,24 @@ class Renderer:
 
     def age(self, at: datetime | None) -> Markup:
         """Give an age without words around it, such as `42 min`; the date beyond a week."""
-        return self._time(at, _AGES)
+        return self._time(at, _AGES, formats.date)
 
     def ago(self, at: datetime | None) -> Markup:
         """Give an age in words, such as `42 min ago`; the date and time beyond a week."""
-        return self._time(at, _AGOS)
+        return self._time(at, _AGOS, formats.exact)
 
-    def _time(self, at: datetime | None, words: Mapping[str, str]) -> Markup:
+    def _time(
+        self,
+        at: datetime | None,
+        words: Mapping[str, str],
+        beyond: Callable[[datetime, Reader], str],
+    ) -> Markup:
         if at is None:
             return Markup("–")
         reader = _reader.get()
         parts = formats.age_parts(at, reader.now)
         if parts is None:
-            return formats.time_tag(at, reader, formats.exact(at, reader))
+            return formats.time_tag(at, reader, beyond(at, reader))
         text = self.translations.translations(reader.locale).pgettext("age", words[parts[0]])
         return formats.time_tag(at, reader, text % {"number": parts[1]})
 
