@@ -61,6 +61,7 @@ def callboard_settings() -> "type[BaseModel] | None":
         class Settings(BaseModel):
             greeting: str = "Hello"
 
+
         @hookimpl
         def callboard_settings():
             return Settings
