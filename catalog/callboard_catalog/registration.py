@@ -13,9 +13,12 @@ from callboard.identity import SYSTEM
 from callboard_catalog import models
 from callboard_catalog.ingest.write import Changes, Writer
 from callboard_catalog.sources import Source
-from callboard_catalog.store.bulk import grow_generation
+from callboard_catalog.store.bulk import grow_generation, lock_catalog
 
-NEW: dict[str, Any] = {"active": True, "fingerprint": "", "head": "", "error": "", "hint": ""}
+Values = dict[str, Any]
+Differences = tuple[dict[str, Values], list[Values], list[str]]
+
+NEW: Values = {"active": True, "fingerprint": "", "head": "", "error": "", "hint": ""}
 
 
 def register_sources(
@@ -25,9 +28,20 @@ def register_sources(
 
     Writes nothing where nothing differs. A source that left is emptied by `forget_sources`.
     """
-    with database.read() as connection:
-        known = {row.name: row for row in connection.execute(select(models.source))}
     wanted = {source.name: _values(source) for source in sources}
+    with database.read() as connection:
+        if not any(_differences(connection, wanted)):
+            return
+    with database.write() as connection:
+        # Processes that start at the same moment register one after the other.
+        lock_catalog(connection)
+        differences = _differences(connection, wanted)
+        if any(differences):
+            _apply(connection, *differences, now())
+
+
+def _differences(connection: Connection, wanted: dict[str, Values]) -> Differences:
+    known = {row.name: row for row in connection.execute(select(models.source))}
     changed = {
         name: values
         for name, values in wanted.items()
@@ -35,16 +49,13 @@ def register_sources(
     }
     added = [{**NEW, **wanted[name], "name": name} for name in wanted if name not in known]
     gone = [name for name, row in known.items() if name not in wanted and row.active]
-    if not (changed or added or gone):
-        return
-    with database.write() as connection:
-        _apply(connection, changed, added, gone, now())
+    return changed, added, gone
 
 
 def _apply(
     connection: Connection,
-    changed: dict[str, dict[str, Any]],
-    added: list[dict[str, Any]],
+    changed: dict[str, Values],
+    added: list[Values],
     gone: list[str],
     at: datetime,
 ) -> None:
@@ -63,7 +74,7 @@ def _apply(
     grow_generation(connection)
 
 
-def _values(source: Source) -> dict[str, Any]:
+def _values(source: Source) -> Values:
     return {
         "type": source.type,
         "title": storable(source.title),

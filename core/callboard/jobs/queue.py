@@ -25,6 +25,7 @@ from callboard.settings import JobsSettings
 
 HEALTH_SECONDS = 10
 _SQLITE_FILE = b"SQLite format 3\0"
+_TABLES_LOCK = 0x71756575  # of PostgreSQL's advisory locks: any number, always the same
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,13 @@ class SqliteQueueStorage(SqliteStorage):  # type: ignore[misc]
 
 class PostgresQueueStorage(PostgresStorage):  # type: ignore[misc]
     """Huey's storage on LISTEN and NOTIFY, which creates its tables again when they are gone."""
+
+    def initialize_schema(self) -> None:
+        # Two processes that make a table at the same moment collide, IF NOT EXISTS or not.
+        with self.db(commit=True, close=True) as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_TABLES_LOCK,))
+            for statement in self.ddl:
+                cursor.execute(statement)
 
     def enqueue(self, data: bytes, priority: float | None = None) -> None:
         try:
