@@ -384,3 +384,10 @@ def test_the_journal_is_written_ahead(tmp_path: Path) -> None:
     sqlite_at(path).close()
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_password_that_is_not_encoded_is_told_without_any_part_of_it() -> None:
+    with pytest.raises(SettingsError, match="percent-encoded") as refused:
+        Database("postgresql://callboard:s3cr@t%x@127.0.0.1/callboard")
+    assert "s3cr" not in str(refused.value)
+    assert "t%x" not in str(refused.value)

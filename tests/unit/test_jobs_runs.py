@@ -14,7 +14,7 @@ import pytest
 from callboard import events, jobs
 from callboard.contributions import Job, JobContext
 from callboard.database import Database
-from callboard.errors import InputError, NotFoundError
+from callboard.errors import InputError, NotFoundError, SettingsError
 from callboard.host import Host
 from callboard.jobs import Jobs, Run, store
 from callboard.plugins import Contributed
@@ -439,3 +439,14 @@ def test_take_over_frees_what_a_killed_process_was_running(
     clock.advance(1)
     assert present.run_once() == 1
     assert (run_of(database, number).state, run_of(database, number).attempt) == ("succeeded", 2)
+
+
+def test_a_queue_file_that_cannot_be_written_is_told_in_words(
+    sqlite_database: Database, clock: Clock, tmp_path: Path
+) -> None:
+    settings = JobsSettings(queue="sqlite", queue_file=tmp_path / "gone" / "queue.sqlite3")
+    worker = Jobs(sqlite_database, [], lambda _: cast(Host, None), settings, clock)
+    with pytest.raises(SettingsError, match="queue of jobs cannot be opened") as refused:
+        worker.start_worker()
+    assert "jobs.queue_file" in str(refused.value.hint)
+    worker.stop()

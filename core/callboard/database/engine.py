@@ -1,5 +1,6 @@
 """Engine, connections and transactions."""
 
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ BUSY_SECONDS: Final = 15.0
 QUEUE_SECONDS: Final = 60.0
 POOL_SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 10
+
+_HOST: Final = re.compile(r"[\w.:\[\]-]*")
 
 
 class Database:
@@ -45,6 +48,13 @@ class Database:
                 "database.url is not a database URL.",
                 hint="Expected sqlite:///file.sqlite3 or postgresql://user@host/name.",
             ) from error
+        if not _HOST.fullmatch(self.url.host or ""):
+            # The rest of a password that was cut at its `@` would be told as the host's name.
+            raise SettingsError(
+                "database.url has no host that can be: its password may hold characters such as "
+                "@ / : # that must be percent-encoded.",
+                hint="Write %40 for @, %2F for /, %3A for :, %23 for #.",
+            )
         if self.url.drivername == "postgresql":
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.dialect: Literal["sqlite", "postgresql"] = self._dialect()

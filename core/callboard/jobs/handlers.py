@@ -10,9 +10,12 @@ from callboard import events
 from callboard.contributions import EventContext, EventHandler, Job, JobContext
 from callboard.events.log import of_kinds
 from callboard.events.models import event, event_cursor
+from callboard.i18n import Translator
 from callboard.jobs.models import job_run
 from callboard.jobs.store import JobName, in_state
 from callboard.plugins import Contributed
+
+_ = Translator("callboard")
 
 BATCH = 500
 BATCHES_A_RUN = 20
@@ -37,9 +40,14 @@ class HandlerJobs:
         return [
             Contributed(
                 handler.plugin,
-                Job(name=name, title=name, run=partial(_run, handler), attempts=UNLIMITED),
+                Job(
+                    name=name,
+                    title=_("Handle events: %(handler)s", handler=handler.value.name),
+                    run=partial(_run, handler),
+                    attempts=UNLIMITED,
+                ),
             )
-            for (_, name), handler in self._handlers.items()
+            for (_plugin, name), handler in self._handlers.items()
         ]
 
     def register(self, connection: Connection) -> None:

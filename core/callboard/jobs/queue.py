@@ -161,7 +161,13 @@ class Queue:
     def __init__(
         self, database: Database, settings: JobsSettings, work: Callable[[], None]
     ) -> None:
-        self.huey = _make_huey(database, settings)
+        try:
+            self.huey = _make_huey(database, settings)
+        except sqlite3.OperationalError as error:
+            raise SettingsError(
+                f"The queue of jobs cannot be opened: {error}.",
+                hint="Name a file that can be written by jobs.queue_file.",
+            ) from error
         self._closed = False
         self.huey.on_shutdown("release")(self._release)
         self._task = self.huey.task(name="work")(work)

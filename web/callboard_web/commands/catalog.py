@@ -34,9 +34,14 @@ def validate(
             faults += fault.severity == "error"
             mark = "" if fault.severity == "error" else "warning: "
             typer.echo(f"{fault.path}:{fault.line}: {mark}{fault.message}")
-    typer.echo(f"{documents} documents, {faults} faults.", err=True)
+    counted = f"{_counted(documents, 'document')}, {_counted(faults, 'fault')}."
+    typer.echo(counted, err=True)
     if faults or not documents:
         raise typer.Exit(1)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 @app.command()
