@@ -39,7 +39,7 @@ def resolved(files: dict[str, bytes], definition: Any, path: str = "apis/a.yaml"
 def test_text_json_and_yaml() -> None:
     files = {
         "apis/x.txt": "\ufeff支付".encode(),
-        "x.json": b'{"a": [1, null]}',
+        "x.json": b'{"a": [1, null], "b": "\\ud83d\\ude00 \\u652f"}',
         "apis/b/x.yaml": b"a: on\n",
         "https://e.com/x": b"remote",
     }
@@ -52,7 +52,7 @@ def test_text_json_and_yaml() -> None:
     found = resolved(files, definition)
     assert found.faults == ()
     assert found.document["spec"]["definition"] == {
-        "text": "支付", "json": {"a": [1, None]}, "list": [{"a": "on"}], "url": "remote",
+        "text": "支付", "json": {"a": [1, None], "b": "\U0001f600 支"}, "list": [{"a": "on"}], "url": "remote",
     }  # fmt: skip
     assert set(found.targets) == set(files)
 

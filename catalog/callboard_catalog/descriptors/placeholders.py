@@ -108,7 +108,7 @@ def _text(sources: Sources, location: str) -> str:
 def _json(sources: Sources, location: str) -> Any:
     data = sources.read(location)
     try:
-        orjson.loads(data)
+        value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         message = _(
             "%(file)s is not JSON: %(reason)s: line %(line)s column %(column)s (char %(position)s)",
@@ -119,8 +119,9 @@ def _json(sources: Sources, location: str) -> Any:
             position=error.pos,
         )
         raise PlaceholderError("placeholder-bad-content", message) from error
-    # Read once more as YAML, which JSON is, for the limits on depth and size.
-    return parse_one(data, location)
+    # Once more as YAML, for the limits on depth and size; written anew first, since YAML does not
+    # know the pairs of escapes that JSON has for characters such as emoji.
+    return parse_one(orjson.dumps(value), location)
 
 
 def _yaml(sources: Sources, location: str) -> Any:
