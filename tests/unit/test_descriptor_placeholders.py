@@ -52,8 +52,11 @@ def test_text_json_and_yaml() -> None:
     found = resolved(files, definition)
     assert found.faults == ()
     assert found.document["spec"]["definition"] == {
-        "text": "支付", "json": {"a": [1, None], "b": "\U0001f600 支"}, "list": [{"a": "on"}], "url": "remote",
-    }  # fmt: skip
+        "text": "支付",
+        "json": {"a": [1, None], "b": "\U0001f600 支"},
+        "list": [{"a": "on"}],
+        "url": "remote",
+    }
     assert set(found.targets) == set(files)
 
 
