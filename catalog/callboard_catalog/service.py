@@ -2,8 +2,9 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
@@ -97,9 +98,24 @@ class CatalogService:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._cache = _Cache()
+        self._held: ContextVar[tuple[Connection, int] | None] = ContextVar("held", default=None)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Answer what is asked within the block, in this thread, from one state of the catalog.
+
+        It is one connection for all of it: ask plugins, which need their own, outside.
+        """
+        with self.database.read() as connection:
+            token = self._held.set((connection, _generation(connection)))
+            try:
+                yield
+            finally:
+                self._held.reset(token)
 
     def _read(self) -> AbstractContextManager[Connection]:
-        return self.database.read()
+        held = self._held.get()
+        return nullcontext(held[0]) if held else self.database.read()
 
     # The contract
 
@@ -253,7 +269,8 @@ class CatalogService:
         return next((item for item in self.sources() if item.name == name), None)
 
     def _cached(self, connection: Connection, key: Any, make: Callable[[], T]) -> T:
-        return self._cache.get(_generation(connection), key, make)
+        held = self._held.get()
+        return self._cache.get(held[1] if held else _generation(connection), key, make)
 
 
 def _generation(connection: Connection) -> int:

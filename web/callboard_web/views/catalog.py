@@ -83,15 +83,19 @@ def _context(
     portal: Portal, request: Request, query: CatalogQuery, result: ListResult
 ) -> dict[str, Any]:
     service = portal.runtime.catalog
-    facets = service.facets(query.request())
+    with service.snapshot():
+        facets = service.facets(query.request())
+        counts = service.counts()
+        source_count = len(service.sources())
+        problems = portal.problems()
     chips = _chips(query, facets)
     return {
         "query": query,
         "result": result,
         "last": result.first + len(result.entities) - 1,
-        "counts": service.counts(),
-        "source_count": len(service.sources()),
-        "kind_values": _kind_values(facets["kind"], service.counts(), query),
+        "counts": counts,
+        "source_count": source_count,
+        "kind_values": _kind_values(facets["kind"], counts, query),
         "facets": [
             Facet(name, title, facets[name]) for name, title in FACETS.items() if facets.get(name)
         ],
@@ -102,7 +106,7 @@ def _context(
         "limits": LIMITS,
         "default_limit": DEFAULT_LIMIT,
         "all_kinds": ALL_KINDS,
-        "problems": portal.problems(),
+        "problems": problems,
     }
 
 
