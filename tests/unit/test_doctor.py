@@ -4,8 +4,10 @@ import os
 import shutil
 import sqlite3
 import stat
+import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -229,11 +231,31 @@ def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     assert titles(found, "bad") == ["The folder of the database is missing"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    folder = tmp_path / "fixed"
-    folder.mkdir(mode=0o500)
-    found = examine([database_check(lambda: Database(f"sqlite:///{folder}/a.sqlite3"), [])])
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Let root be nobody for a while: root may write anywhere."""
+    root = os.geteuid() == 0
+    if root:
+        os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        if root:
+            os.setresuid(0, 0, 0)
+
+
+def test_a_folder_that_cannot_be_written_is_told() -> None:
+    # Not below `tmp_path`, whose parents are for its owner only.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o555)
+
+        def find() -> list[Finding]:
+            return examine([database_check(lambda: Database(f"sqlite:///{folder}/a.sqlite3"), [])])
+
+        find()  # so that nothing has to be imported by nobody
+        with as_nobody():
+            found = find()
     assert titles(found, "bad") == ["The folder of the database is not writable"]
 
 

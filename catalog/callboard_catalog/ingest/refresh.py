@@ -34,7 +34,7 @@ FORMAT: Final = "1"
 ENTITIES_AT_ONCE: Final = 1_000
 FILES_AT_ONCE: Final = 1_000
 STATISTICS_AFTER: Final = 1_000
-"""New entities after which, and at each doubling of which, the planner's statistics are renewed."""
+"""New entities after which the planner's statistics are renewed, and again at four times as many."""
 
 
 @dataclass(slots=True)
@@ -148,7 +148,7 @@ class Refresh:
             result.changes.add(writer.apply(batch))
             result.files += len(batch)
             progress(result.files, len(walk.visited), source.name)
-            if len(result.changes.created) >= max(STATISTICS_AFTER, 2 * analysed):
+            if len(result.changes.created) >= max(STATISTICS_AFTER, 4 * analysed):
                 analysed = len(result.changes.created)
                 with self.database.write() as connection:
                     update_statistics(connection)
