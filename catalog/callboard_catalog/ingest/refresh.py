@@ -34,7 +34,7 @@ FORMAT: Final = "1"
 ENTITIES_AT_ONCE: Final = 1_000
 FILES_AT_ONCE: Final = 1_000
 STATISTICS_AFTER: Final = 1_000
-"""New entities after which the planner's statistics are renewed, and again at four times as many."""
+"""New entities after which the planner's statistics are renewed; again at four times as many."""
 
 
 @dataclass(slots=True)
