@@ -23,6 +23,7 @@ from callboard.database.upgrade import MIGRATIONS
 from callboard.plugins import Guard, PluginRecord
 from callboard.testing import PostgresServer
 from callboard_catalog.builtin import CatalogPlugin
+from callboard_web import builtin
 from callboard_web.app import create_app
 from callboard_web.runtime import Runtime
 
@@ -33,6 +34,7 @@ def schema_branches() -> Sequence[Branch]:
     return [
         Branch("core", MIGRATIONS / "versions"),
         Branch("catalog", CatalogPlugin().callboard_migrations()),
+        Branch("portal", builtin.callboard_migrations()),
     ]
 
 

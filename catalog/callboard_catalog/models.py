@@ -184,6 +184,26 @@ search_document: Final = Table(
     Column("path", Text, nullable=False),
     Column("ref", String(255), nullable=False),
     Column("hash", String(40), nullable=False),
+    Column("text", Text, nullable=False, server_default=""),
     UniqueConstraint("source", "key"),
 )
 """What plugins let search find. The words are in `search_document_text`, an index of its own."""
+
+entity_version: Final = Table(
+    "entity_version",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("ref", String(255), nullable=False),
+    Column("uid", String(36), nullable=False),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("action", String(10), nullable=False),
+    Column("source", String(120), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("head", Text, nullable=False),
+    Column("changed", Json, nullable=False),
+    Column("before", LargeBinary),
+    Index("ix_entity_version_ref", "ref", "id"),
+)
+"""A change of an entity. `action` is `updated`, `removed` or `returned`; `changed` lists the dotted
+paths that differ; `before` is the document as it was, compressed; `head` is the version of the
+source that brought the change."""

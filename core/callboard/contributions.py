@@ -28,12 +28,13 @@ Status = Literal["ok", "run", "wait", "pause", "warn", "bad", "block", "unknown"
 """The one status vocabulary of the product; each state has its own mark and colour."""
 
 __all__ = [
+    "Act", "Activity", "ActivityContext", "ActivityItem",
     "Badge", "CatalogColumn", "Cell", "ColumnContext", "Command", "EntityBadge", "EntityCard",
     "EntityContext", "EntityProcessor", "EntitySource", "EntityTab", "Event", "EventContext",
     "EventHandler", "Fragment", "HomeCard", "Job", "JobContext", "Kind", "Metric", "NavItem",
     "Page", "PageContext", "Permission", "ProcessorContext", "Routes", "Sample",
-    "SearchDocument", "SearchSource", "SourceContext", "SourceDocument", "Status", "Webhook",
-    "WebhookRequest", "Width",
+    "SearchDocument", "SearchSource", "SourceContext", "SourceDocument", "Status", "Waiting",
+    "WaitingItem", "Webhook", "WebhookRequest", "Width",
 ]  # fmt: skip
 
 
@@ -43,21 +44,35 @@ class Fragment:
 
     `template` is `<plugin>/<file>.html` below a directory given by `callboard_templates`;
     `source` is Jinja text for a plugin of one file. Both are auto-escaped.
+
+    `styles` and `scripts` name files of the directory given by `callboard_static`, as
+    `<plugin>/<file>`, which the piece needs. Scripts are loaded as ES modules, once for each page
+    whatever number of pieces names them; pieces that come later announce themselves by the event
+    `htmx:load`. `title` takes the place of the contribution's own where a page or a tab shows
+    one thing of many.
     """
 
     template: str = ""
     source: str = ""
     context: Mapping[str, Any] = field(default_factory=dict)
+    styles: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
+    title: Text = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageContext:
-    """What drawing code is told about the request."""
+    """What drawing code is told about the request.
+
+    `mine` are the reader's own User entity and the groups above it, the nearest first: what they
+    own is the reader's. It is empty for a reader of whom the portal does not know who they are.
+    """
 
     host: "Host"
     principal: Principal
     locale: str
     time_zone: str
+    mine: tuple[EntityRef, ...] = ()
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
 
@@ -138,7 +153,12 @@ class EntityCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityTab:
-    """A tab of an entity's page, with a URL of its own."""
+    """A tab of an entity's page, with a URL of its own.
+
+    Its address ends in `<plugin>.<name>`, or in the plugin's name alone where both are the same.
+    With `subpages` it also answers to addresses below its own; what follows is `path["rest"]`,
+    empty at the tab itself, and None says that there is no such page.
+    """
 
     name: str
     title: Text
@@ -146,6 +166,7 @@ class EntityTab:
     applies: Callable[[Entity], bool] = _always
     order: int = 100
     permission: str = ""
+    subpages: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +285,45 @@ class SearchSource:
     title: Text
     read: Callable[["Host"], Iterable[SearchDocument]]
     every: timedelta = timedelta(minutes=10)
+    icon: str = "file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """Something a person can do from the command palette: it leads to the page that does it.
+
+    `words` are further words it is found by, such as other names of the same thing.
+    """
+
+    name: str
+    title: Text
+    path: str
+    icon: str = "right"
+    words: Text = ""
+    order: int = 100
+    permission: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingItem:
+    """One thing that waits for a person: what, why, since when, and the verb that moves it on."""
+
+    status: Status
+    title: Text
+    path: str
+    why: Text = ""
+    verb: Text = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Tells what waits for the reader, for the top of the home page; the worst first."""
+
+    name: str
+    title: Text
+    read: Callable[[PageContext], Sequence[WaitingItem]]
+    order: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -327,6 +387,37 @@ class EventHandler:
     name: str
     kinds: tuple[str, ...]
     handle: Callable[[EventContext], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityContext(PageContext):
+    """A request to put events into words: all that are on the page at once."""
+
+    events: Sequence[Event]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityItem:
+    """An event as a person reads it. `path` leads to what it tells of."""
+
+    text: Text
+    path: str = ""
+    detail: Text = ""
+    status: Status | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """Puts events into words, for lists of what happened.
+
+    It is asked for events whose kind is listed or begins with a listed `prefix.`, and answers by
+    the event's id; what it leaves out is not shown.
+    """
+
+    name: str
+    title: Text
+    kinds: tuple[str, ...]
+    describe: Callable[[ActivityContext], Mapping[int, ActivityItem]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,9 +83,10 @@ class EntityRef:
     def path(self, tab: str = "") -> str:
         """Give the address of the entity's page in the portal, or of one of its tabs.
 
-        A plugin's tab is named `<plugin>.<name>`.
+        A plugin's tab is named `<plugin>.<name>`, or `<plugin>` where both names are the same; a
+        page below it follows after a slash.
         """
-        parts = (self.namespace, self.kind, self.name, *((tab,) if tab else ()))
+        parts = (self.namespace, self.kind, self.name, *(tab.split("/") if tab else ()))
         return "/catalog/" + "/".join(quote(part, safe="") for part in parts)
 
     def relative(self, *, kind: str = "", namespace: str = DEFAULT_NAMESPACE) -> str:

@@ -97,6 +97,23 @@ def callboard_templates() -> "Path | None":
 
 
 @hookspec
+def callboard_static() -> "Path | None":
+    """Name the directory with the plugin's style sheets, scripts and pictures.
+
+    The directory holds a folder named after the plugin. Its files are served below `/static/`
+    with their digest in the name, and kept by browsers for a year; templates give their address
+    with `asset("<plugin>/<file>")`. Served are .css, .js, .mjs, .svg, .png, .ico and .woff2. None
+    means none.
+
+    Example::
+
+        @hookimpl
+        def callboard_static():
+            return Path(__file__).parent / "static"
+    """
+
+
+@hookspec
 def callboard_translations() -> "Path | None":
     """Name the directory with the plugin's gettext catalogs, one `<locale>.po` for each language.
 
@@ -252,6 +269,46 @@ def callboard_search_sources() -> "Iterable[c.SearchSource] | None":
         @hookimpl
         def callboard_search_sources():
             return [SearchSource(name="runbooks", title=_("Runbooks"), read=read_runbooks)]
+    """
+
+
+@hookspec
+def callboard_acts() -> "Iterable[c.Act] | None":
+    """Add acts to the command palette: what a person can do, found by its words.
+
+    Example::
+
+        @hookimpl
+        def callboard_acts():
+            return [Act(name="greet", title=_("Change the greeting"), path="/hello/change")]
+    """
+
+
+@hookspec
+def callboard_waiting() -> "Iterable[c.Waiting] | None":
+    """Tell what waits for the reader, at the top of the home page.
+
+    Example::
+
+        @hookimpl
+        def callboard_waiting():
+            return [Waiting(name="reviews", title=_("Reviews"), read=reviews_for)]
+    """
+
+
+@hookspec
+def callboard_activity() -> "Iterable[c.Activity] | None":
+    """Put the plugin's events into words, for lists of what happened.
+
+    Example::
+
+        @hookimpl
+        def callboard_activity():
+            return [
+                Activity(
+                    name="greetings", title=_("Greetings"), kinds=("hello.",), describe=describe
+                )
+            ]
     """
 
 

@@ -108,6 +108,10 @@ def test_callboard_templates() -> None:
     test_hooks_that_name_a_directory("templates")
 
 
+def test_callboard_static() -> None:
+    test_hooks_that_name_a_directory("static")
+
+
 def test_callboard_translations() -> None:
     test_hooks_that_name_a_directory("translations")
 
@@ -206,6 +210,33 @@ def test_callboard_search_sources() -> None:
     plugins = load_example("callboard_search_sources", read_runbooks=lambda host: [given])
     source = only(plugins.contributions.search_sources)
     assert list(source.value.read(None)) == [given]
+
+
+def test_callboard_acts() -> None:
+    act = only(load_example("callboard_acts").contributions.acts)
+    assert (act.key, act.value.path) == ("hello.greet", "/hello/change")
+
+
+def test_callboard_waiting() -> None:
+    item = contributions.WaitingItem(status="wait", title="Vote on 1.4", path="/hello/1")
+    plugins = load_example("callboard_waiting", reviews_for=lambda context: [item])
+    waiting = only(plugins.contributions.waiting)
+    assert waiting.value.read(contributions.PageContext(**page_context())) == [item]
+
+
+def test_callboard_activity() -> None:
+    def describe(context: contributions.ActivityContext) -> dict[int, contributions.ActivityItem]:
+        return {event.id: contributions.ActivityItem(text="Hello") for event in context.events}
+
+    activity = only(
+        load_example("callboard_activity", describe=describe).contributions.activity
+    ).value
+    event = contributions.Event(
+        id=7, kind="hello.said", subject="", data={}, at=datetime.now(UTC), actor="system:hello"
+    )
+    context = contributions.ActivityContext(**page_context(), events=[event])
+    assert activity.kinds == ("hello.",)
+    assert activity.describe(context)[7].text == "Hello"
 
 
 # Work

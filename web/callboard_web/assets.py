@@ -3,14 +3,14 @@
 import gzip
 import hashlib
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 DIRECTORY: Final = Path(__file__).parent / "static"
-_SERVED: Final = frozenset({".css", ".js", ".svg", ".png", ".ico", ".woff2"})
-_TEXT: Final = frozenset({".css", ".js", ".svg"})
+_SERVED: Final = frozenset({".css", ".js", ".mjs", ".svg", ".png", ".ico", ".woff2"})
+_TEXT: Final = frozenset({".css", ".js", ".mjs", ".svg"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,16 @@ class Asset:
 
 
 class Assets:
-    """The files below a directory, by their address."""
+    """The host's files, and those of plugins as `<plugin>/<file>`, by their address.
 
-    def __init__(self, directory: Path = DIRECTORY) -> None:
-        found = sorted(path for path in directory.rglob("*") if path.suffix in _SERVED)
-        assets = [_read(path, path.relative_to(directory).as_posix()) for path in found]
+    `directories` are the plugins' (`callboard_static`); of each only the folder with the plugin's
+    name is served, so none can take the place of another's files or the host's.
+    """
+
+    def __init__(self, directories: Mapping[str, Path] | None = None) -> None:
+        assets = list(_files(DIRECTORY, DIRECTORY))
+        for plugin, directory in (directories or {}).items():
+            assets.extend(_files(directory, directory / plugin))
         self._by_name: Mapping[str, Asset] = {asset.name: asset for asset in assets}
         self._by_path: Mapping[str, Asset] = {asset.path: asset for asset in assets}
         joined = "".join(asset.digest for asset in assets)
@@ -54,10 +59,16 @@ class Assets:
         return self._by_name.get(name)
 
 
+def _files(root: Path, folder: Path) -> Iterator[Asset]:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in _SERVED:
+            yield _read(path, path.relative_to(root).as_posix())
+
+
 def _read(path: Path, name: str) -> Asset:
     content = path.read_bytes()
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    if path.suffix == ".js":
+    if path.suffix in (".js", ".mjs"):
         media_type = "text/javascript"
     compressed = gzip.compress(content, mtime=0) if path.suffix in _TEXT else b""
     digest = hashlib.sha256(content).hexdigest()[:12]

@@ -1,227 +1,103 @@
-"""The portal's own navigation, cards, tabs and permissions, contributed like any plugin's."""
+"""The portal's own contributions, registered like those of any plugin.
 
-import json
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+Each domain gives its `Part`; none of them imports the web framework, which commands do not need.
+"""
 
-import yaml
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
 
+from callboard import contributions as c
 from callboard import hookimpl
-from callboard.contributions import (
-    EntityCard,
-    EntityContext,
-    EntityTab,
-    Fragment,
-    NavItem,
-    Permission,
-)
-from callboard.entities import Entity
 from callboard.i18n import Text, Translator
-from callboard_catalog.reading import Related
-from callboard_catalog.service import CatalogService
-from callboard_web.graph import lay_out
-from callboard_web.words import RELATION_ORDER, relation_words
+from callboard_web import entity_parts
+from callboard_web.parts import Part
 
 _: Final = Translator("callboard")
 
-RELATED_LIMIT: Final = 500
-LIST_LIMIT: Final = 12
-_FIRST: Final = ("name", "namespace", "title", "description")
-RAW_LIMIT: Final = 400_000
-"""Characters of a raw document that a page shows."""
 
-
-@hookimpl
-def callboard_navigation() -> Iterable[NavItem]:
-    return [
-        NavItem(name="home", title=_("Home"), path="/", icon="home", order=10),
-        NavItem(name="catalog", title=_("Catalog"), path="/catalog", icon="catalog", order=20),
-        _administer("sources", _("Sources"), "branch", 10),
-        _administer("problems", _("Problems"), "flag", 20),
-        _administer("jobs", _("Jobs"), "clock", 30),
-        _administer("plugins", _("Plugins"), "plug", 40),
-    ]
-
-
-def _administer(name: str, title: Text, icon: str, order: int) -> NavItem:
-    return NavItem(
+def _administer(name: str, title: Text, icon: str, order: int) -> c.NavItem:
+    return c.NavItem(
         name=name, title=title, path=f"/{name}", icon=icon, section="administer", order=order
     )
 
 
-@hookimpl
-def callboard_entity_cards() -> Iterable[EntityCard]:
-    return [
-        EntityCard(name="relations", title=_("Relations"), render=_graph, width=8, order=10),
-        EntityCard(name="about", title=_("About"), render=_about, width=4, order=11),
-        EntityCard(
-            name="members", title=_("Members"), render=_listed("hasMember"), order=20,
-            applies=lambda entity: entity.ref.kind == "group",
-        ),
-        EntityCard(
-            name="contents", title=_("Contents"), render=_listed("hasPart"), order=21,
-            applies=lambda entity: entity.ref.kind in ("system", "domain", "component"),
-        ),
-        EntityCard(
-            name="owned", title=_("Owns"), render=_listed("ownerOf"), order=22,
-            applies=lambda entity: entity.ref.kind in ("group", "user"),
-        ),
-    ]  # fmt: skip
+SHELL: Final = Part(
+    navigation=(
+        c.NavItem(name="home", title=_("Home"), path="/", icon="home", order=10),
+        c.NavItem(name="catalog", title=_("Catalog"), path="/catalog", icon="catalog", order=20),
+        _administer("sources", _("Sources"), "branch", 10),
+        _administer("problems", _("Problems"), "flag", 20),
+        _administer("jobs", _("Jobs"), "clock", 30),
+        _administer("plugins", _("Plugins"), "plug", 40),
+    ),
+    permissions=(
+        c.Permission(name="portal.job.read", title=_("See jobs and their runs")),
+        c.Permission(name="portal.plugin.read", title=_("See plugins and their errors")),
+    ),
+)
+
+PARTS: Final[tuple[Part, ...]] = (
+    SHELL,
+    entity_parts.PART,
+)
 
 
 @hookimpl
-def callboard_entity_tabs() -> Iterable[EntityTab]:
-    return [
-        EntityTab(
-            name="definition", title=_("Definition"), render=_definition, order=10,
-            applies=lambda entity: isinstance(entity.spec.get("definition"), str),
-        ),
-        EntityTab(name="relations", title=_("Relations"), render=_relations, order=80),
-        EntityTab(name="raw", title=_("Raw"), render=_raw, order=900),
-    ]  # fmt: skip
+def callboard_migrations() -> Path:
+    return Path(__file__).parent / "migrations"
 
 
 @hookimpl
-def callboard_permissions() -> Iterable[Permission]:
-    return [
-        Permission(name="portal.job.read", title=_("See jobs and their runs")),
-        Permission(name="portal.plugin.read", title=_("See plugins and their errors")),
-    ]
+def callboard_navigation() -> Iterable[c.NavItem]:
+    return [item for part in PARTS for item in part.navigation]
 
 
-# Cards
+@hookimpl
+def callboard_home_cards() -> Iterable[c.HomeCard]:
+    return [item for part in PARTS for item in part.home_cards]
 
 
-def _service(context: EntityContext) -> CatalogService:
-    catalog = context.host.catalog
-    if not isinstance(catalog, CatalogService):
-        raise TypeError("The portal's own cards need the catalog service.")
-    return catalog
+@hookimpl
+def callboard_entity_cards() -> Iterable[c.EntityCard]:
+    return [item for part in PARTS for item in part.entity_cards]
 
 
-def _related(context: EntityContext) -> Sequence[Related]:
-    return _service(context).related(context.entity.ref, limit=RELATED_LIMIT)
+@hookimpl
+def callboard_entity_tabs() -> Iterable[c.EntityTab]:
+    return [item for part in PARTS for item in part.entity_tabs]
 
 
-def _about(context: EntityContext) -> Fragment:
-    entity = context.entity
-    provenance = _service(context).provenance(entity.ref)
-    return Fragment(
-        template="portal/about.html",
-        context={"entity": entity, "provenance": provenance, "profile": _profile(entity)},
-    )
+@hookimpl
+def callboard_entity_badges() -> Iterable[c.EntityBadge]:
+    return [item for part in PARTS for item in part.entity_badges]
 
 
-def _profile(entity: Entity) -> dict[str, str]:
-    profile = entity.spec.get("profile")
-    known = profile if isinstance(profile, dict) else {}
-    return {"email": str(known.get("email") or "")}
+@hookimpl
+def callboard_search_sources() -> Iterable[c.SearchSource]:
+    return [item for part in PARTS for item in part.search_sources]
 
 
-def _graph(context: EntityContext) -> Fragment | None:
-    related = _related(context)
-    if not related:
-        return None
-    entity = context.entity
-    graph = lay_out(entity.ref, entity.title, related)
-    return Fragment(template="portal/graph_card.html", context={"graph": graph, "ref": entity.ref})
+@hookimpl
+def callboard_acts() -> Iterable[c.Act]:
+    return [item for part in PARTS for item in part.acts]
 
 
-def _listed(relation: str) -> Callable[[EntityContext], Fragment | None]:
-    def render(context: EntityContext) -> Fragment | None:
-        found = [item for item in _related(context) if item.type == relation]
-        if not found:
-            return None
-        return Fragment(
-            template="portal/related_card.html",
-            context={
-                "items": sorted(found, key=lambda item: (item.kind, item.title))[:LIST_LIMIT],
-                "total": len(found),
-                "ref": context.entity.ref,
-            },
-        )
-
-    return render
+@hookimpl
+def callboard_waiting() -> Iterable[c.Waiting]:
+    return [item for part in PARTS for item in part.waiting]
 
 
-# Tabs
+@hookimpl
+def callboard_activity() -> Iterable[c.Activity]:
+    return [item for part in PARTS for item in part.activity]
 
 
-def _relations(context: EntityContext) -> Fragment:
-    related = _related(context)
-    groups: dict[str, list[Related]] = {}
-    for item in sorted(related, key=lambda item: (item.kind, item.title)):
-        groups.setdefault(item.type, []).append(item)
-    ordered = sorted(groups, key=lambda name: (RELATION_ORDER.get(name, 99), name))
-    return Fragment(
-        template="portal/relations.html",
-        context={
-            "entity": context.entity,
-            "graph": lay_out(context.entity.ref, context.entity.title, related),
-            "groups": [(relation_words(name), groups[name]) for name in ordered],
-            "total": len(related),
-            "limited": len(related) == RELATED_LIMIT,
-        },
-    )
+@hookimpl
+def callboard_jobs() -> Iterable[c.Job]:
+    return [item for part in PARTS for item in part.jobs]
 
 
-def _definition(context: EntityContext) -> Fragment:
-    text = str(context.entity.spec["definition"])
-    return Fragment(
-        template="portal/definition.html",
-        context={
-            "type": context.entity.type,
-            "text": text[:RAW_LIMIT],
-            "cut": len(text) > RAW_LIMIT,
-        },
-    )
-
-
-def _raw(context: EntityContext) -> Fragment:
-    as_json = context.query.get("format") == "json"
-    text = raw_json(context.entity) if as_json else raw_yaml(context.entity)
-    return Fragment(
-        template="portal/raw.html",
-        context={
-            "ref": context.entity.ref,
-            "as_json": as_json,
-            "text": text[:RAW_LIMIT],
-            "cut": len(text) > RAW_LIMIT,
-            "provenance": _service(context).provenance(context.entity.ref),
-        },
-    )
-
-
-def raw_document(entity: Entity) -> dict[str, Any]:
-    """Give an entity as it is served, with its relations at the end."""
-    relations = [
-        {"type": relation.type, "targetRef": str(relation.target)} for relation in entity.relations
-    ]
-    metadata = entity.metadata
-    first = {name: metadata[name] for name in _FIRST if name in metadata}
-    document = {**entity.document, "metadata": {**first, **metadata}}
-    return {**document, "relations": relations}
-
-
-def raw_json(entity: Entity) -> str:
-    return json.dumps(raw_document(entity), ensure_ascii=False, indent=2)
-
-
-def raw_yaml(entity: Entity) -> str:
-    return str(
-        yaml.dump(
-            raw_document(entity), Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100
-        )
-    )
-
-
-class _Dumper(yaml.CSafeDumper):
-    """Writes texts of several lines as blocks, as people write them."""
-
-
-def _represent_text(dumper: yaml.CSafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _represent_text)
+@hookimpl
+def callboard_permissions() -> Iterable[c.Permission]:
+    return [item for part in PARTS for item in part.permissions]

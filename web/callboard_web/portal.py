@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from callboard.contributions import NavItem
 from callboard.i18n import Text, Translator
@@ -14,9 +14,11 @@ from callboard.plugins import PluginState
 from callboard_web import csrf as csrf_module
 from callboard_web.assets import Assets
 from callboard_web.csrf import Csrf
+from callboard_web.personal import Person, Personal
 from callboard_web.preferences import Reader, reader_of
 from callboard_web.rendering import Renderer
 from callboard_web.slots import Asker, Slots
+from callboard_web.visitors import Visitors
 from callboard_web.words import Words
 
 if TYPE_CHECKING:
@@ -51,12 +53,14 @@ class Portal:
     renderer: Renderer
     slots: Slots
     csrf: Csrf
+    visitors: Visitors
+    personal: Personal
     navigation: list[tuple[Text, list[NavItem]]] = field(default_factory=list)
 
     @classmethod
     def of(cls, runtime: "Runtime") -> "Portal":
         """Put the parts together."""
-        assets = Assets()
+        assets = Assets(runtime.plugins.directories("callboard_static"))
         directories = runtime.plugins.directories("callboard_templates")
         kinds = Words(item.value for item in runtime.plugins.contributions.kinds)
         renderer = Renderer(runtime.translations, directories, assets, kinds)
@@ -68,6 +72,8 @@ class Portal:
             renderer,
             Slots(runtime.plugins, renderer, runtime.host),
             Csrf(key, runtime.portal.base_url),
+            Visitors(key),
+            Personal(runtime.database, runtime.catalog, runtime.now),
             _navigation(runtime),
         )
 
@@ -87,7 +93,28 @@ class Portal:
 
     def asker(self, request: Request) -> Asker:
         """Give the request as slots need it."""
-        return Asker(self.reader(request), request.path_params, dict(request.query_params))
+        return Asker(
+            self.reader(request),
+            request.path_params,
+            dict(request.query_params),
+            self.person(request).mine,
+        )
+
+    def person(self, connection: HTTPConnection) -> Person:
+        """Give who asks, worked out once for each request; `NOBODY` at the first visit."""
+        if not hasattr(connection.state, "person"):
+            connection.state.person = self.personal.person(self.visitors.key(connection))
+        person: Person = connection.state.person
+        return person
+
+    def remembered(self, request: Request, response: Response) -> str:
+        """Give the key of who asks, for keeping something of theirs; a new visitor gets one."""
+        key = self.visitors.key(request)
+        return key or self.visitors.welcome(response, secure=self.is_secure(request))
+
+    def may_administer(self, request: HTTPConnection) -> bool:
+        """Say whether the one who asks may do what is an administrator's."""
+        return self.runtime.portal.open_administration
 
     def text(self, request: HTTPConnection, text: Text) -> str:
         """Give a text in the reader's language."""

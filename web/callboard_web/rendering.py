@@ -103,7 +103,23 @@ class Renderer:
             else self._compiled(plugin, fragment.source)
         )
         with read_by(reader):
-            return Markup(template.render(fragment.context))  # noqa: S704 - drawn with autoescape
+            content = template.render(fragment.context)
+        return self._needed(plugin, fragment) + Markup(content)  # noqa: S704 - drawn with autoescape
+
+    def _needed(self, plugin: str, fragment: Fragment) -> Markup:
+        """Give the tags that load what a fragment needs; raises for files that are not there."""
+        tags = Markup()
+        for name in fragment.styles:
+            tags += Markup('<link rel="stylesheet" href="{}">').format(self._static(plugin, name))
+        for name in fragment.scripts:
+            address = self._static(plugin, name)
+            tags += Markup('<script type="module" src="{}"></script>').format(address)
+        return tags
+
+    def _static(self, plugin: str, name: str) -> str:
+        if not name.startswith(f"{plugin}/"):
+            raise ValueError(f"The file must be named {plugin}/…, not {name!r}.")
+        return self._assets.url(name)
 
     def text(self, text: Text, reader: Reader) -> str:
         """Give a text in the reader's language."""

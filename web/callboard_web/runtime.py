@@ -61,11 +61,15 @@ SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
 
 RESERVED: Final = frozenset(
     (
-        "api", "callboard", "cards", "healthz", "hooks", "jobs", "live", "metrics", "navigation",
-        "plugins", "preferences", "problems", "readyz", "search", "sources", "static",
+        "about", "activity", "announcements", "api", "badges", "callboard", "cards", "definition",
+        "domains", "export", "health", "healthz", "history", "hooks", "jobs", "live",
+        "maintenance", "me", "metrics", "navigation", "ownership", "people", "plugins",
+        "preferences", "problems", "raw", "readyz", "relations", "search", "settings", "sources",
+        "static", "systems", "tags", "teams", "vendor", "views", "watchers",
     )
 )  # fmt: skip
-"""First parts of the portal's own addresses: a plugin's pages are at `/<plugin>/`."""
+"""Parts of the portal's own addresses: a plugin's pages are at `/<plugin>/`, its tab of the same
+name ends in `/<plugin>`, its files are below `/static/<plugin>/`."""
 
 JOBS_STOP_SECONDS: Final = 2.0
 """How long running jobs may take to end; later ones are run again at the next start."""

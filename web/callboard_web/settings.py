@@ -62,6 +62,12 @@ class PortalSettings(SettingsModel):
         "Without it a new one is made at each start.",
     )
 
+    open_administration: bool = Field(
+        default=False,
+        description="Lets everyone who reaches the portal do what is an administrator's, such as "
+        "announcements. For a portal on a person's own machine; the demo switches it on.",
+    )
+
     @model_validator(mode="after")
     def _default_is_offered(self) -> Self:
         if self.default_language not in ("auto", *self.languages):

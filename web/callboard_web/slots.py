@@ -64,6 +64,7 @@ class Asker:
     reader: Reader
     path: Mapping[str, str]
     query: Mapping[str, str]
+    mine: tuple[EntityRef, ...] = ()
 
     def common(self, host: Host) -> dict[str, Any]:
         return {
@@ -73,6 +74,7 @@ class Asker:
             "time_zone": self.reader.time_zone,
             "path": self.path,
             "query": self.query,
+            "mine": self.mine,
         }
 
 
@@ -194,11 +196,13 @@ class Slots:
         ]
         contents = iter(self.plugins.call_all(fragments))
         return [
-            self._drawn(item, result if isinstance(result, PluginError) else next(contents))
+            self._drawn(item, result)
+            if isinstance(result, PluginError)
+            else self._drawn(item, next(contents), result.title)
             for item, result in given
         ]
 
-    def _drawn(self, item: Contributed[Any], result: Any) -> Drawn:
+    def _drawn(self, item: Contributed[Any], result: Any, title: Text = "") -> Drawn:
         value = item.value
         record = self.plugins.records.get(item.plugin)
         failed = isinstance(result, PluginError)
@@ -206,7 +210,7 @@ class Slots:
             item.key,
             item.plugin,
             record is not None and record.builtin,
-            value.title,
+            title or value.title,
             getattr(value, "width", 12),
             None if failed else result,
             result if failed else None,

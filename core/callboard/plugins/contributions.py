@@ -44,6 +44,9 @@ class Contributions:
     entity_processors: tuple[Contributed[c.EntityProcessor], ...] = ()
     kinds: tuple[Contributed[c.Kind], ...] = ()
     search_sources: tuple[Contributed[c.SearchSource], ...] = ()
+    acts: tuple[Contributed[c.Act], ...] = ()
+    waiting: tuple[Contributed[c.Waiting], ...] = ()
+    activity: tuple[Contributed[c.Activity], ...] = ()
     jobs: tuple[Contributed[c.Job], ...] = ()
     event_handlers: tuple[Contributed[c.EventHandler], ...] = ()
     webhooks: tuple[Contributed[c.Webhook], ...] = ()
@@ -65,6 +68,9 @@ CONTRIBUTION_TYPES: Final[Mapping[str, type]] = {
     "entity_processors": c.EntityProcessor,
     "kinds": c.Kind,
     "search_sources": c.SearchSource,
+    "acts": c.Act,
+    "waiting": c.Waiting,
+    "activity": c.Activity,
     "jobs": c.Job,
     "event_handlers": c.EventHandler,
     "webhooks": c.Webhook,

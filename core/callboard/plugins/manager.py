@@ -33,7 +33,12 @@ log = logging.getLogger(__name__)
 
 PREFIX: Final = "callboard_"
 SETTINGS_HOOK: Final = "callboard_settings"
-DIRECTORY_HOOKS: Final = ("callboard_migrations", "callboard_templates", "callboard_translations")
+DIRECTORY_HOOKS: Final = (
+    "callboard_migrations",
+    "callboard_static",
+    "callboard_templates",
+    "callboard_translations",
+)
 SHUTDOWN_LIMIT: Final = timedelta(seconds=1)
 
 

@@ -14,7 +14,7 @@ from callboard.errors import NotFoundError
 from callboard.i18n import Translator
 from callboard.plugins import Contributed, PluginError
 from callboard_catalog.search import SearchHit
-from callboard_web.builtin import raw_json, raw_yaml
+from callboard_web.entity_parts import raw_json, raw_yaml
 from callboard_web.faults import EntityNotFoundError
 from callboard_web.formats import entity_url
 from callboard_web.portal import Crumb, Portal, portal_of, wants_fragment
@@ -34,21 +34,30 @@ def entity(request: Request) -> Response:
     found = _find(portal, request)
     asker = portal.asker(request)
     segment = request.path_params.get("tab", "")
+    rest = request.path_params.setdefault("rest", "")
     tabs = tab_segments(portal.slots.tabs_of(found), portal.builtin)
     if segment and segment not in tabs:
-        raise NotFoundError(
-            _("%(title)s has no part named %(name)s.", title=found.title, name=segment),
-            hint=_("Open one of its tabs."),
-        )
+        raise _no_part(found, segment)
+    if rest and not tabs[segment].value.subpages:
+        raise _no_part(found, rest)
     context = _context(portal, request, found, tabs, segment)
     if segment:
         drawn = portal.slots.entity_tab(tabs[segment], found, asker)
+        if drawn is None and request.path_params["rest"]:
+            raise _no_part(found, request.path_params["rest"])
         context |= {"cards": [], "tab": drawn}
     else:
         context |= {"cards": portal.slots.entity_cards(found, asker), "tab": None}
     if wants_fragment(request):
         return portal.fragment(request, "_entity.html", context)
     return portal.page(request, "entity.html", context)
+
+
+def _no_part(found: Entity, name: str) -> NotFoundError:
+    return NotFoundError(
+        _("%(title)s has no part named %(name)s.", title=found.title, name=name),
+        hint=_("Open one of its tabs."),
+    )
 
 
 def card(request: Request) -> Response:
@@ -78,11 +87,17 @@ def raw(request: Request) -> Response:
 def tab_segments(
     tabs: Sequence[Contributed[EntityTab]], builtin: Container[str]
 ) -> dict[str, Contributed[EntityTab]]:
-    """Give tabs by the last part of their address: `<plugin>.<name>`, the host's own by name.
+    """Give tabs by the last part of their address.
 
-    So an address stays what it is, whatever other plugins are installed.
+    It is `<plugin>.<name>`, the name alone of the host's own, and the plugin's name alone where
+    both are the same. So an address stays what it is, whatever other plugins are installed.
     """
-    return {tab.value.name if tab.plugin in builtin else tab.key: tab for tab in tabs}
+    return {_segment(tab, builtin): tab for tab in tabs}
+
+
+def _segment(tab: Contributed[EntityTab], builtin: Container[str]) -> str:
+    own = tab.plugin in builtin or tab.value.name == tab.plugin
+    return tab.value.name if own else tab.key
 
 
 def _find(portal: Portal, request: Request) -> Entity:
@@ -156,4 +171,5 @@ ROUTES = [
     Route(f"{_BASE}/cards/{{key}}", card),
     Route(f"{_BASE}/raw/download", raw),
     Route(f"{_BASE}/{{tab}}", entity),
+    Route(f"{_BASE}/{{tab}}/{{rest:path}}", entity),
 ]

@@ -47,9 +47,9 @@ def _endpoint(page: Contributed[Page]) -> Callable[[Request], Response]:
         if drawn is None:
             raise NotFoundError(_("The plugin %(plugin)s has no such page.", plugin=page.plugin))
         context = {
-            "title": page.value.title,
+            "title": drawn.title,
             "drawn": drawn,
-            "crumbs": (Crumb(page.value.title),),
+            "crumbs": (Crumb(drawn.title),),
         }
         status = 500 if drawn.error else 200
         return portal.page(request, "plugin_page.html", context, status=status)

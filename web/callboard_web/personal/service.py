@@ -1,0 +1,191 @@
+"""Stars, visits and who someone is. None of it is audited: it changes nothing for anyone else."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from callboard.database import Database
+from callboard.entities import EntityRef
+from callboard_catalog.service import CatalogService
+from callboard_web.personal import models
+
+MOST_VISITS: Final = 200
+"""Pages kept for each person; the one not opened for longest goes first."""
+
+MOST_STARS: Final = 500
+HIGHEST: Final = 20
+"""How many groups above each other are followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone who uses the portal. `key` is empty for one of whom nothing is kept.
+
+    `me` is their User entity; `mine` is it and the groups above it, the nearest first.
+    """
+
+    key: str = ""
+    me: EntityRef | None = None
+    mine: tuple[EntityRef, ...] = ()
+    home: Mapping[str, Any] = field(default_factory=dict)
+
+
+NOBODY: Final = Person()
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A page someone opened, how often and when last."""
+
+    path: str
+    title: str
+    ref: EntityRef | None
+    count: int
+    last_at: datetime
+
+
+class Personal:
+    """Keeps and gives what belongs to one person."""
+
+    def __init__(
+        self, database: Database, catalog: CatalogService, now: Callable[[], datetime]
+    ) -> None:
+        self.database = database
+        self.catalog = catalog
+        self.now = now
+
+    def person(self, key: str) -> Person:
+        """Give the person of a key."""
+        if not key:
+            return NOBODY
+        table = models.person
+        with self.database.read() as connection:
+            row = connection.execute(
+                select(table.c.ref, table.c.home).where(table.c.key == key)
+            ).one_or_none()
+        if row is None:
+            return Person(key)
+        me = EntityRef.parse(row.ref) if row.ref else None
+        return Person(key, me, self.mine(me) if me else (), row.home)
+
+    def mine(self, me: EntityRef) -> tuple[EntityRef, ...]:
+        """Give a user and the groups above it, level by level; empty where there is no such user.
+
+        A group is above by `memberOf`, then by `childOf`. Circles end where they close.
+        """
+        found: dict[EntityRef, None] = {}
+        level = [me]
+        for _ in range(HIGHEST):
+            entities = self.catalog.get_many(level)
+            found.update(dict.fromkeys(ref for ref in level if ref in entities))
+            above = [
+                ref
+                for entity in entities.values()
+                for kind in ("memberOf", "childOf")
+                for ref in entity.related(kind)
+            ]
+            level = [ref for ref in dict.fromkeys(above) if ref not in found]
+            if not level:
+                break
+        return tuple(found)
+
+    def introduce(self, key: str, me: EntityRef | None) -> None:
+        """Keep who someone says they are; None forgets it."""
+        self._set_person(key, {"ref": str(me) if me else ""})
+
+    def arrange(self, key: str, home: Mapping[str, Any]) -> None:
+        """Keep how someone arranged their home page."""
+        self._set_person(key, {"home": dict(home)})
+
+    def _set_person(self, key: str, values: Mapping[str, Any]) -> None:
+        table = models.person
+        with self.database.write() as connection:
+            changed = connection.execute(
+                update(table).where(table.c.key == key).values(**values, updated_at=self.now())
+            )
+            if not changed.rowcount:
+                row = {"ref": "", "home": {}, **values, "key": key, "updated_at": self.now()}
+                connection.execute(insert(table).values(row))
+
+    # Stars
+
+    def stars(self, key: str) -> Sequence[EntityRef]:
+        """Give what someone starred, the latest first."""
+        if not key:
+            return []
+        table = models.star
+        statement = select(table.c.ref).where(table.c.key == key)
+        with self.database.read() as connection:
+            rows = connection.scalars(statement.order_by(table.c.at.desc(), table.c.ref))
+            return [EntityRef.parse(ref) for ref in rows]
+
+    def star(self, key: str, ref: EntityRef, on: bool) -> None:
+        """Set or take away a star. The oldest goes where there are too many."""
+        table = models.star
+        mine = table.c.key == key
+        with self.database.write() as connection:
+            connection.execute(delete(table).where(mine, table.c.ref == str(ref)))
+            if on:
+                connection.execute(insert(table).values(key=key, ref=str(ref), at=self.now()))
+                _keep_newest(connection, table, table.c.ref, table.c.at, key, MOST_STARS)
+
+    # Visits
+
+    def visited(self, key: str, path: str, title: str, ref: EntityRef | None) -> None:
+        """Note that someone opened a page."""
+        table = models.visit
+        values = {"title": title[:200], "ref": str(ref) if ref else "", "last_at": self.now()}
+        with self.database.write() as connection:
+            changed = connection.execute(
+                update(table)
+                .where(table.c.key == key, table.c.path == path[:500])
+                .values(**values, count=table.c.count + 1)
+            )
+            if not changed.rowcount:
+                row = {**values, "key": key, "path": path[:500], "count": 1}
+                connection.execute(insert(table).values(row))
+                _keep_newest(connection, table, table.c.path, table.c.last_at, key, MOST_VISITS)
+
+    def visits(self, key: str, *, limit: int = 20, frequent: bool = False) -> Sequence[Visit]:
+        """Give the pages someone opened last, or most often."""
+        if not key:
+            return []
+        table = models.visit
+        order = (table.c.count.desc(), table.c.last_at.desc())
+        statement = (
+            select(
+                table.c.path,
+                table.c.title,
+                table.c.ref,
+                table.c.count.label("times"),
+                table.c.last_at,
+            )
+            .where(table.c.key == key)
+            .order_by(*(order if frequent else order[1:]))
+            .limit(limit)
+        )
+        with self.database.read() as connection:
+            return [
+                Visit(
+                    row.path,
+                    row.title,
+                    EntityRef.parse(row.ref) if row.ref else None,
+                    row.times,
+                    row.last_at,
+                )
+                for row in connection.execute(statement)
+            ]
+
+
+def _keep_newest(
+    connection: Connection, table: Any, name: Any, time: Any, key: str, most: int
+) -> None:
+    count = select(func.count()).select_from(table).where(table.c.key == key)
+    surplus = (connection.scalar(count) or 0) - most
+    if surplus > 0:
+        oldest = select(name).where(table.c.key == key).order_by(time, name).limit(surplus)
+        names = list(connection.scalars(oldest))
+        connection.execute(delete(table).where(table.c.key == key, name.in_(names)))
