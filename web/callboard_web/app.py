@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from callboard import __version__
 from callboard.errors import CallboardError, InputError
+from callboard_web.administration import views as administration
 from callboard_web.csrf import CsrfMiddleware
 from callboard_web.metrics import Metrics
 from callboard_web.middleware import ErrorMiddleware, HeadersMiddleware
@@ -20,6 +21,7 @@ from callboard_web.views import (
     catalog,
     entity,
     errors,
+    flash,
     health,
     home,
     hooks,
@@ -39,8 +41,8 @@ if TYPE_CHECKING:
 
 COMPRESS_FROM = 1024
 PAGES = (
-    home, catalog, entity, search, sources, problems, jobs, plugins,
-    preferences, live, hooks, api, health, static,
+    home, catalog, entity, search, sources, problems, administration, jobs, plugins,
+    preferences, flash, live, hooks, api, health, static,
 )  # fmt: skip
 
 

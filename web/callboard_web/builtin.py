@@ -11,6 +11,7 @@ from callboard import contributions as c
 from callboard import hookimpl
 from callboard.i18n import Text, Translator
 from callboard_web import entity_parts
+from callboard_web.administration import parts as administration_parts
 from callboard_web.parts import Part
 
 _: Final = Translator("callboard")
@@ -40,6 +41,7 @@ SHELL: Final = Part(
 PARTS: Final[tuple[Part, ...]] = (
     SHELL,
     entity_parts.PART,
+    administration_parts.PART,
 )
 
 

@@ -88,8 +88,11 @@ class _RuntimeCollector(Collector):
         seconds = CounterMetricFamily(
             "callboard_plugin_seconds", "Time spent in calls of plugins.", labels=("plugin",)
         )
-        for plugin, spent in list(plugins.guard.seconds.items()):
-            seconds.add_metric((plugin,), spent)
+        for plugin in plugins.records:
+            costs = plugins.guard.costs_of(plugin)
+            if costs:
+                spent = sum(cost.seconds for cost in costs.values())
+                seconds.add_metric((plugin,), spent)
         yield seconds
 
     def _jobs(self) -> Iterable[Family]:

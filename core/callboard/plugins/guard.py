@@ -7,7 +7,7 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal, TypeVar
@@ -42,6 +42,16 @@ class PluginError:
     at: datetime
 
 
+@dataclass(slots=True)
+class Cost:
+    """What the calls for one kind of place have taken since the start; times in seconds."""
+
+    calls: int = 0
+    seconds: float = 0.0
+    slowest: float = 0.0
+    errors: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One guarded call: whose, for which place on the page, and the types it may give."""
@@ -73,8 +83,7 @@ class Guard:
         self.secrets: Sequence[str] = ()
         self.recent: deque[PluginError] = deque(maxlen=200)
         self.counts: Counter[tuple[str, str]] = Counter()
-        self.seconds: defaultdict[str, float] = defaultdict(float)
-        self.calls: Counter[str] = Counter()
+        self.costs: defaultdict[tuple[str, str], Cost] = defaultdict(Cost)
         self._stuck: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._pools: dict[str, DaemonPool] = {}
@@ -132,8 +141,17 @@ class Guard:
         finally:
             took = time.perf_counter() - begin
             with self._lock:
-                self.seconds[call.plugin] += took
-                self.calls[call.plugin] += 1
+                cost = self.costs[call.plugin, _kind_of(call.place)]
+                cost.calls += 1
+                cost.seconds += took
+                cost.slowest = max(cost.slowest, took)
+
+    def costs_of(self, plugin: str) -> dict[str, Cost]:
+        """Give what a plugin's calls have cost, by kind of place, the dearest first."""
+        with self._lock:
+            found = {place: replace(cost) for (name, place), cost in self.costs.items()
+                     if name == plugin}  # fmt: skip
+        return dict(sorted(found.items(), key=lambda item: -item[1].seconds))
 
     def _result(
         self, call: Call, future: Future[Any] | PluginError, deadline: float, seconds: float
@@ -187,10 +205,16 @@ class Guard:
         with self._lock:
             self.recent.append(noted)
             self.counts[(call.plugin, kind)] += 1
+            self.costs[call.plugin, _kind_of(call.place)].errors += 1
         log.error(
             "Plugin %s, %s: %s (%s)", call.plugin, call.place, shown, name, exc_info=error
         )  # fmt: skip
         return noted
+
+
+def _kind_of(place: str) -> str:
+    """Give a place without the entity it was for, such as `entity card`."""
+    return place.partition(",")[0]
 
 
 def describe(error: BaseException) -> str:

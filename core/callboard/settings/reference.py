@@ -71,6 +71,11 @@ def _section(heading: str, kind: type, path: str, seen: set[type]) -> Iterator[s
                 yield from _section(f"### `{below}`{_tag(inner)}", inner, below, seen)
 
 
+def describe_fields(kind: type) -> list[tuple[str, str, str, str]]:
+    """Give key, what it takes, default and description of each setting of a model."""
+    return [(name, *cells) for name, _, cells in _rows(kind)]
+
+
 def _rows(kind: type) -> Iterator[tuple[str, Any, tuple[str, str, str]]]:
     if issubclass(kind, BaseModel):
         for name, field in kind.model_fields.items():

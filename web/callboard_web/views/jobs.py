@@ -52,6 +52,7 @@ def jobs(request: Request) -> Response:
         "titles": {name: job.title for name, job in portal.runtime.jobs.known.items()},
         "state_status": STATE_STATUS,
         "state_words": STATE_WORDS,
+        "may_run": portal.may_administer(request),
         "paged": position is not None,
     }
     return portal.page(request, "jobs.html", context)
@@ -73,6 +74,7 @@ def run(request: Request) -> Response:
         "title": known.title if known else found.job,
         "state_status": STATE_STATUS,
         "state_words": STATE_WORDS,
+        "may_run": portal.may_administer(request) and known is not None,
         "crumbs": (Crumb(_("Jobs"), "/jobs"), Crumb(f"{found.job} {number}")),
     }
     return portal.page(request, "run.html", context)

@@ -1,5 +1,6 @@
 """Plugins: their state and why, what they add, what went wrong."""
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Final
@@ -12,6 +13,7 @@ from callboard import CONTRACT
 from callboard.errors import NotFoundError
 from callboard.i18n import Text, Translator
 from callboard.plugins import Contributions, PluginRecord, PluginState
+from callboard.settings.reference import describe_fields
 from callboard_web.portal import Crumb, Portal, portal_of
 
 _: Final = Translator("callboard")
@@ -41,6 +43,9 @@ ADDS: Final[Mapping[str, Text]] = {
     "entity_processors": _("Entity processors"),
     "kinds": _("Kinds"),
     "search_sources": _("Search sources"),
+    "acts": _("Acts"),
+    "waiting": _("What waits for people"),
+    "activity": _("Words for events"),
     "jobs": _("Jobs"),
     "event_handlers": _("Event handlers"),
     "webhooks": _("Webhooks"),
@@ -77,13 +82,14 @@ def plugin(request: Request) -> Response:
             _("There is no plugin named %(name)s.", name=name), hint=_("It may be uninstalled.")
         )
     errors = [item for item in portal.runtime.plugins.errors if item.plugin == name]
-    guard = portal.runtime.plugins.guard
+    model = record.settings_model
     context = {
         "record": record,
         "adds": _adds(portal, name),
         "errors": list(reversed(errors)),
-        "calls": guard.calls[name],
-        "call_seconds": guard.seconds[name] / guard.calls[name] if guard.calls[name] else None,
+        "costs": portal.runtime.plugins.guard.costs_of(name),
+        "options": describe_fields(model) if model else [],
+        "settings_text": inspect.getdoc(model) if model else "",
         "contract": CONTRACT,
         "state_status": STATE_STATUS,
         "state_words": STATE_WORDS,

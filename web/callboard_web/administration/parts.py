@@ -1,0 +1,36 @@
+"""What administration adds to the sidebar, and its rights."""
+
+from typing import Final
+
+from callboard.contributions import Act, NavItem, Permission
+from callboard.i18n import Text, Translator
+from callboard_web.parts import Part
+
+_: Final = Translator("callboard")
+
+
+def _item(name: str, title: Text, icon: str, order: int) -> NavItem:
+    return NavItem(
+        name=name, title=title, path=f"/{name}", icon=icon, section="administer", order=order
+    )
+
+
+PART: Final = Part(
+    navigation=(
+        _item("watchers", _("Watchers"), "eye", 35),
+        _item("health", _("Health"), "live", 50),
+        _item("settings", _("Settings"), "set", 60),
+        _item("about", _("About"), "box", 70),
+    ),
+    acts=(
+        Act(
+            name="health", title=_("Check the health of the portal"), path="/health", icon="live",
+            words=_("status database disk workers"),
+        ),
+    ),
+    permissions=(
+        Permission(name="portal.settings.read", title=_("See the settings, without secrets")),
+        Permission(name="portal.job.run", title=_("Run jobs now and again")),
+        Permission(name="portal.job.cancel", title=_("Cancel runs that wait")),
+    ),
+)  # fmt: skip
