@@ -14,6 +14,9 @@ from callboard.plugins import PluginState
 from callboard_web import csrf as csrf_module
 from callboard_web.assets import Assets
 from callboard_web.csrf import Csrf
+from callboard_web.flash import Flash, Flashes
+from callboard_web.formats import address
+from callboard_web.forms import CONFIRMED, Form
 from callboard_web.personal import Person, Personal
 from callboard_web.preferences import Reader, reader_of
 from callboard_web.rendering import Renderer
@@ -55,6 +58,7 @@ class Portal:
     csrf: Csrf
     visitors: Visitors
     personal: Personal
+    flashes: Flashes
     navigation: list[tuple[Text, list[NavItem]]] = field(default_factory=list)
 
     @classmethod
@@ -74,6 +78,7 @@ class Portal:
             Csrf(key, runtime.portal.base_url),
             Visitors(key),
             Personal(runtime.database, runtime.catalog, runtime.now),
+            Flashes(key),
             _navigation(runtime),
         )
 
@@ -133,11 +138,16 @@ class Portal:
         """Draw a whole page in the shell."""
         identity = self.csrf.identity(request)
         fresh = identity or secrets.token_urlsafe(16)
-        shell = self._shell(request, self.csrf.token(fresh), counts=counts)
-        content = self.renderer.page(template, self.reader(request), {**shell, **context})
+        told = self.flashes.read(request)
+        shell = self._shell(request, self._token(request, fresh), counts=counts)
+        content = self.renderer.page(
+            template, self.reader(request), {**shell, "flash": told, **context}
+        )
         response = HTMLResponse(content, status, {"vary": VARY, **(headers or {})})
         if not identity:
             self.csrf.set_cookie(response, fresh, secure=self.is_secure(request))
+        if told:
+            self.flashes.forget(response)
         return response
 
     def fragment(
@@ -150,8 +160,60 @@ class Portal:
         headers: Mapping[str, str] | None = None,
     ) -> HTMLResponse:
         """Draw a piece of a page, for htmx."""
-        content = self.renderer.page(template, self.reader(request), context)
+        identity = self.csrf.identity(request)
+        token = self._token(request, identity) if identity else ""
+        shared = {"csrf_field": csrf_module.FIELD, "csrf_token": token}
+        content = self.renderer.page(template, self.reader(request), {**shared, **context})
         return HTMLResponse(content, status, {"vary": VARY, **(headers or {})})
+
+    def flash(
+        self,
+        request: Request,
+        response: Response,
+        text: Text,
+        undo: str = "",
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
+        """Tell what was done, on the next page or, for htmx, on this one.
+
+        `undo` is the path to which `fields` are posted to take it back. Texts beyond 500
+        characters are cut; raises `ValueError` for fields of more than 1000 characters.
+        """
+        told = Flash(self.text(request, text), undo, dict(fields or {}))
+        self.flashes.tell(response, told, secure=self.is_secure(request))
+        if wants_fragment(request):
+            response.headers["hx-trigger-after-swap"] = "flash"
+
+    def confirm(
+        self,
+        request: Request,
+        form: Form,
+        *,
+        title: Text,
+        text: Text,
+        verb: Text,
+        back: str,
+        quiet: Text = "",
+    ) -> HTMLResponse:
+        """Ask whether it is meant, before something that cannot be undone; see `Form.confirmed`.
+
+        `title` is the question, `text` the consequence, `verb` what the button does, `quiet` what
+        the other one says. A dialog where the form has `data-confirm`, a page without script.
+        """
+        context = {
+            "title": title, "text": text, "verb": verb, "quiet": quiet, "back": address(back),
+            "action": _here(request),
+            "fields": [pair for pair in form.pairs() if pair[0] != CONFIRMED],
+        }  # fmt: skip
+        if wants_fragment(request):
+            return self.fragment(request, "_confirm.html", context)
+        return self.page(request, "confirm.html", context)
+
+    def _token(self, request: Request, identity: str) -> str:
+        """Make the token of a page, and note what makes it differ from the page before."""
+        token = self.csrf.token(identity)
+        request.state.masked = Masked(token, f"{identity} {self.runtime.now():%Y-%m-%d}")
+        return token
 
     def problems(self) -> int:
         """Count what somebody must mend: warnings are not."""
@@ -185,6 +247,14 @@ class Portal:
             "/problems": self.problems(),
             "/plugins": sum(record.state in bad for record in records),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """The part of a page that is different each time, and what it may stand for until when."""
+
+    token: str
+    valid: str
 
 
 def portal_of(connection: HTTPConnection) -> Portal:
