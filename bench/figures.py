@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import portal
 from catalogs import Generated, as_repository, configure, generate, git, observing
 from processes import BenchError, Portal, Postgres, free_port, run, serving
 
@@ -152,6 +153,15 @@ def pages(bench: Bench, entities: int, database: str) -> Figure:
                 "catalog": _latency(portal.client, "/catalog"),
                 "entity": _latency(portal.client, _entity(catalog.component)),
             }
+
+
+def whole_portal(bench: Bench, entities: int, database: str) -> Figure:
+    """Every page of the portal beside the sample organisation; see `portal.measure`."""
+    catalog = bench.catalog(entities)
+    with bench.folder(f"portal-{database}-{entities}", database) as (directory, url):
+        port = free_port()
+        config = portal.configure(directory, database=url, port=port, catalog=catalog)
+        return {"database": database, **portal.measure(config, port, catalog)}
 
 
 def _latency(client: httpx.Client, path: str) -> Figure:

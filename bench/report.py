@@ -52,7 +52,12 @@ def write(figures: Mapping[str, Any], page: Path) -> None:
     text = page.read_text("utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    tables = [_machine_table(figures), _headline_table(figures), _growth_table(figures)]
+    tables = [
+        _machine_table(figures),
+        _headline_table(figures),
+        _growth_table(figures),
+        *(_portal_table(item) for item in figures.get("portal", [])),
+    ]
     body = "\n".join(table for table in tables if table)
     page.write_text(f"{before}{BEGIN}\n\n{body}\n{END}{after}", "utf-8")
 
@@ -147,3 +152,19 @@ def _growth_table(figures: Mapping[str, Any]) -> str:
         "memory of the portal"
     )
     return _table(head, rows) if rows else ""
+
+
+def _portal_table(figure: Mapping[str, Any]) -> str:
+    """Give every page of one size, with the time until it can be used where that was taken."""
+    ready = figure["interactive"]
+    rows = [
+        [name, f"{item['p50']:.1f} / {item['p95']:.1f} ms", f"{item['bytes'] / 1024:.1f} KiB",
+         str(item["queries"]), f"{ready[name]:.0f} ms" if name in ready else "-"]
+        for name, item in figure["pages"].items()
+    ]  # fmt: skip
+    title = (
+        f"### {figure['entities']:,} entities, {_DATABASES[figure['database']]}, with "
+        f"{', '.join(figure['plugins'])} ({figure['megabytes']:.0f} MB)\n\n"
+    )
+    head = "page | in the server p50 / p95 | sent | queries | usable after, slowed 4 times"
+    return title + _table(head, rows)
