@@ -57,6 +57,14 @@ class CatalogPlugin:
                 every=timedelta(minutes=1),
                 quiet=True,
             ),
+            Job(
+                name="prune",
+                title=_("Delete the old history of entities"),
+                run=self._prune,
+                every=timedelta(hours=12),
+                timeout=timedelta(hours=1),
+                quiet=True,
+            ),
         ]
 
     @hookimpl
@@ -112,3 +120,6 @@ class CatalogPlugin:
 
     def _index(self, context: JobContext) -> None:
         self.engine.index_search()
+
+    def _prune(self, context: JobContext) -> None:
+        self.engine.prune_history()

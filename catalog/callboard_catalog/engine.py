@@ -16,6 +16,7 @@ from callboard.plugins import Contributions
 from callboard.threads import DaemonPool
 from callboard_catalog import models
 from callboard_catalog.descriptors import BUILT_IN_KINDS, KindRegistry, Limits
+from callboard_catalog.history import prune
 from callboard_catalog.indexing import forget_search_sources, index_search_source
 from callboard_catalog.ingest import Refresh, RefreshResult, Report
 from callboard_catalog.registration import forget_sources, register_sources
@@ -63,6 +64,7 @@ class CatalogEngine:
         }
         self.registry = make_registry(settings, contributions)
         self.limits = make_limits(settings)
+        self.history = settings.history
         self.refresh = Refresh(
             database,
             registry=self.registry,
@@ -95,6 +97,11 @@ class CatalogEngine:
     def forget(self) -> None:
         """Take out what sources gave that are no longer there."""
         forget_sources(self.database, now=self.now)
+
+    def prune_history(self) -> int:
+        """Delete changes that are too old, or too many for one entity, and give how many."""
+        before = self.now() - self.history.keep
+        return prune(self.database, before=before, most=self.history.versions)
 
     def moved(self) -> list[str]:
         """Look at each source whose time has come and name those that must be read.

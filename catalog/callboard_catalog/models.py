@@ -204,6 +204,6 @@ entity_version: Final = Table(
     Column("before", LargeBinary),
     Index("ix_entity_version_ref", "ref", "id"),
 )
-"""A change of an entity. `action` is `updated`, `removed` or `returned`; `changed` lists the dotted
-paths that differ; `before` is the document as it was, compressed; `head` is the version of the
-source that brought the change."""
+"""A change of an entity. `action` is `updated`, `removed` or `returned`; `changed` has the dotted
+`paths` that differ and the `commit` that changed the file, where it is known; `before` is the
+document as it was, compressed; `head` is the version of the source that brought the change."""

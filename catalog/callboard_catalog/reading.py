@@ -24,6 +24,15 @@ class Related:
     exists: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Referrer:
+    """An entity that names another one. `relation` is read from it to the one it names."""
+
+    ref: EntityRef
+    title: str
+    relation: str
+
+
 def stored_form(ref: EntityRef) -> str:
     """Give a reference as the tables have it. PostgreSQL takes no zero characters at all."""
     return str(ref).replace("\0", "\ufffd")
@@ -79,3 +88,24 @@ def related_to(connection: Connection, ref: EntityRef, limit: int) -> list[Relat
         title = row.title or other.name
         found.append(Related(row.type, other, title, other.kind, row.id is not None))
     return found
+
+
+def referrers(connection: Connection, ref: EntityRef, *, limit: int) -> list[Referrer]:
+    """Give the entities that name one which is not in the catalog, by title."""
+    relation, entity, key = models.relation, models.entity, stored_form(ref)
+    forward = select(relation.c.origin_id, relation.c.type.label("relation")).where(
+        relation.c.target_ref == key
+    )
+    backward = select(relation.c.origin_id, relation.c.reverse).where(relation.c.source_ref == key)
+    named = forward.union(backward).subquery()
+    statement = (
+        select(entity.c.ref, entity.c.title, named.c.relation)
+        .join_from(named, entity, entity.c.id == named.c.origin_id)
+        .where(entity.c.ref != key)
+        .order_by(entity.c.title, entity.c.ref, named.c.relation)
+        .limit(limit)
+    )
+    return [
+        Referrer(EntityRef.parse(row.ref), row.title, row.relation)
+        for row in connection.execute(statement)
+    ]

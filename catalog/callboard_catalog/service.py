@@ -15,6 +15,7 @@ from callboard.database import Database
 from callboard.entities import Entity, EntityRef
 from callboard.i18n import Text
 from callboard_catalog import models, query
+from callboard_catalog.history import Version, change_count, last_change, versions
 from callboard_catalog.problems import (
     Problem,
     ProblemKind,
@@ -23,7 +24,14 @@ from callboard_catalog.problems import (
     problems,
 )
 from callboard_catalog.query import FacetValue, ListRequest, ListResult
-from callboard_catalog.reading import Related, entities_of, related_to, stored_form
+from callboard_catalog.reading import (
+    Referrer,
+    Related,
+    entities_of,
+    referrers,
+    related_to,
+    stored_form,
+)
 from callboard_catalog.search import SearchHit, search
 from callboard_catalog.store.bulk import chunks
 
@@ -229,6 +237,31 @@ class CatalogService:
                 statement.where(ENTITY.c.ref == stored_form(ref))
             ).one_or_none()
         return Provenance(*row) if row else None
+
+    def history(
+        self, ref: EntityRef, *, limit: int = 20, upto: int | None = None
+    ) -> Sequence[Version]:
+        """Give the changes of an entity, also of one that is gone, newest first.
+
+        `upto` is the number of the first one wanted; without it, it is the newest.
+        """
+        with self._read() as connection:
+            return versions(connection, ref, limit=limit, upto=upto)
+
+    def last_change(self, ref: EntityRef) -> Version | None:
+        """Give the newest change of an entity, without its documents."""
+        with self._read() as connection:
+            return last_change(connection, ref)
+
+    def change_count(self, ref: EntityRef) -> int:
+        """Count the changes of an entity that are kept."""
+        with self._read() as connection:
+            return change_count(connection, ref)
+
+    def referrers(self, ref: EntityRef, *, limit: int = 100) -> Sequence[Referrer]:
+        """Give the entities that name one, which need not be in the catalog."""
+        with self._read() as connection:
+            return referrers(connection, ref, limit=limit)
 
     # Sources and problems
 

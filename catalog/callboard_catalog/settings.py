@@ -79,6 +79,17 @@ class LimitsSettings(SettingsModel):
     depth: int = Field(default=64, ge=8, le=200, description="Levels of lists and objects.")
 
 
+class HistorySettings(SettingsModel):
+    """How much is kept of what entities were before."""
+
+    keep: Annotated[Duration, Field(ge=timedelta(days=1))] = Field(
+        default=timedelta(days=400), description="How long changes of entities are kept."
+    )
+    versions: int = Field(
+        default=200, ge=1, le=10_000, description="Changes kept of one entity, the newest."
+    )
+
+
 class CatalogSettings(SettingsModel):
     """The service catalog: where descriptors come from."""
 
@@ -87,6 +98,9 @@ class CatalogSettings(SettingsModel):
     )
     limits: LimitsSettings = Field(
         default=LimitsSettings(), description="Bounds on one descriptor file."
+    )
+    history: HistorySettings = Field(
+        default=HistorySettings(), description="What is kept of the past of entities."
     )
     kinds: list[Kind] = Field(
         default=[], description="Kinds of entities of this site, beside those the portal knows."

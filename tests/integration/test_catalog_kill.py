@@ -18,7 +18,7 @@ READER = Path(__file__).with_name("catalog_reader.py")
 SOURCE = {"name": "main", "type": "folder", "path": "main", "paths": ["all.yaml", "files/*.yaml"]}
 LEFT_OUT = {
     "id", "uid", "created_at", "updated_at", "since", "key_id", "entity_id", "origin_id", "file_id",
-    "source_id", "last_read_at", "last_success_at", "failing_since", "document",
+    "source_id", "last_read_at", "last_success_at", "failing_since", "document", "at", "before",
 }  # fmt: skip
 
 
@@ -73,6 +73,7 @@ def tables(database: Database) -> dict[str, list[Any]]:
         models.source_file, models.source, models.entity, models.field_key,
     )  # fmt: skip
     found = {"source": rows(database, source), "files": rows(database, file)}
+    found["history"] = rows(database, models.entity_version)
     for table in (entity, models.claim, models.rejected):
         place = (file, file.c.id == table.c.file_id, file.c.path)
         owner = (source, source.c.id == table.c.source_id, source.c.name)

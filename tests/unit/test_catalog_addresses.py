@@ -3,7 +3,7 @@
 import pytest
 
 from callboard_catalog.sources.base import WebAddress
-from callboard_catalog.sources.git import web_address
+from callboard_catalog.sources.hosts import web_address
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from callboard_catalog.descriptors import KindRegistry, Limits, Origin
 from callboard_catalog.ingest.parse import ParsedFile, Parser, Report
 from callboard_catalog.ingest.walk import KnownFile, Walk
 from callboard_catalog.ingest.write import Changes, Writer
-from callboard_catalog.sources import Snapshot, Source
+from callboard_catalog.sources import ChangeCommit, Snapshot, Source
 from callboard_catalog.store.bulk import grow_generation, update_statistics
 
 _ = Translator("callboard")
@@ -33,6 +33,9 @@ FORMAT: Final = "1"
 
 ENTITIES_AT_ONCE: Final = 1_000
 FILES_AT_ONCE: Final = 1_000
+COMMITS_ASKED: Final = 50
+"""Changed files of one read whose commits are looked up, for the history of entities."""
+
 STATISTICS_AFTER: Final = 1_000
 """New entities after which the planner's statistics are renewed; again at four times as many."""
 
@@ -142,6 +145,8 @@ class Refresh:
             source_name=source.name,
             is_gone=lambda path: path not in snapshot.files,
             now=self.now,
+            version=snapshot.version,
+            commit_of=_commits(snapshot, COMMITS_ASKED if row.head else 0),
         )
         analysed = 0
         for batch in _batches(walk.changed(self._parser(source, snapshot, walk))):
@@ -260,6 +265,18 @@ class Refresh:
             connection.execute(update(table).where(table.c.id == row.id).values(**values))
             grow_generation(connection)
             publish(connection, event, row.name, data, at=self.now())
+
+
+def _commits(snapshot: Snapshot, most: int) -> Callable[[Sequence[str]], ChangeCommit | None]:
+    """Give the question which commit changed files last; after `most` times it has no answer."""
+    asked = 0
+
+    def commit_of(paths: Sequence[str]) -> ChangeCommit | None:
+        nonlocal asked
+        asked += 1
+        return snapshot.commit(paths) if asked <= most else None
+
+    return commit_of
 
 
 def _batches(files: Iterator[ParsedFile]) -> Iterator[list[ParsedFile]]:

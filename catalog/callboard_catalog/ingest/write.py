@@ -1,7 +1,7 @@
 """Applies parsed files to the tables: one transaction a batch, only what differs."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -14,8 +14,11 @@ from callboard.events.log import Fact, publish_many
 from callboard.identity import SYSTEM
 from callboard_catalog import models
 from callboard_catalog.descriptors import RelationPair, stable_json
+from callboard_catalog.descriptors.locations import is_url
+from callboard_catalog.history import Recorder
 from callboard_catalog.ingest.candidate import Candidate
 from callboard_catalog.ingest.parse import ParsedFile, Rejection
+from callboard_catalog.sources.base import ChangeCommit
 from callboard_catalog.store.bulk import (
     chunks,
     delete_where,
@@ -72,7 +75,8 @@ class Writer:
     """Writes the files of one source.
 
     `is_gone` tells whether a path of this source is no longer there, so that an entity that moved
-    to another file is changed, not refused as a conflict.
+    to another file is changed, not refused as a conflict. `version` is the source's, and
+    `commit_of` tells which commit changed one of some files last, for the history.
     """
 
     def __init__(
@@ -83,28 +87,44 @@ class Writer:
         source_name: str,
         is_gone: Callable[[str], bool],
         now: Callable[[], datetime],
+        version: str = "",
+        commit_of: Callable[[Sequence[str]], ChangeCommit | None] = lambda paths: None,
     ) -> None:
         self.database = database
         self.source_id = source_id
         self.source_name = source_name
         self.is_gone = is_gone
         self.now = now
+        self.version = version
+        self.commit_of = commit_of
 
     def apply(self, files: Sequence[ParsedFile]) -> Changes:
         """Write a batch of files that are new or changed."""
+        commits = self._commits(files)
         with self.database.write() as connection:
             lock_catalog(connection)
-            return _Batch(self, connection, files).apply()
+            return _Batch(self, connection, files, commits).apply()
 
     def remove(self, paths: Sequence[str]) -> Changes:
         """Take out files that are no longer part of the source, with what they gave."""
         total = Changes()
         for chunk in chunks(paths):
+            gone = [ParsedFile(path, "") for path in chunk]
+            commits = self._commits(gone)
             with self.database.write() as connection:
                 lock_catalog(connection)
-                gone = [ParsedFile(path, "") for path in chunk]
-                total.add(_Batch(self, connection, gone, removing=True).apply())
+                total.add(_Batch(self, connection, gone, commits, removing=True).apply())
         return total
+
+    def _commits(self, files: Sequence[ParsedFile]) -> dict[str, ChangeCommit]:
+        """Ask which commits brought the files, before a transaction holds others up."""
+        found: dict[str, ChangeCommit] = {}
+        for file in files:
+            own = [path for path in (file.path, *file.reads) if not is_url(path)]
+            commit = self.commit_of(own) if own else None
+            if commit is not None:
+                found[file.path] = commit
+        return found
 
 
 class _Batch:
@@ -113,6 +133,7 @@ class _Batch:
         writer: Writer,
         connection: Connection,
         files: Sequence[ParsedFile],
+        commits: Mapping[str, ChangeCommit],
         *,
         removing: bool = False,
     ) -> None:
@@ -123,6 +144,13 @@ class _Batch:
         self.now = writer.now()
         self.changes = Changes()
         self.rows = EntityRows(connection, writer.source_id, self.now)
+        self.history = Recorder(
+            connection,
+            source=writer.source_name,
+            head=writer.version,
+            commits=commits,
+            now=self.now,
+        )
         self.claims: list[tuple[int, Candidate]] = []
         self.taken: set[str] = set()
         self.new_faults: list[tuple[int, Rejection]] = []
@@ -139,6 +167,7 @@ class _Batch:
         self._leave(held, declared, file_ids)
         self._write_claims(file_ids)
         self._write_rejections(file_ids)
+        self.history.flush()
         self.rows.flush()
         if self.removing:
             delete_where(
@@ -216,18 +245,20 @@ class _Batch:
                 self.claims.append((file_id, candidate))
                 continue
             if present is None:
-                self.rows.insert(candidate, file_id)
+                uid = self.rows.insert(candidate, file_id)
+                self.history.created(candidate.ref, uid, file.path)
                 self.changes.created.append(candidate.ref)
             elif self._may_take(present, file_id, declared):
-                self._follow(present, candidate, file_id)
+                self._follow(present, candidate, file_id, file.path)
             else:
                 self.claims.append((file_id, candidate))
                 continue
             self.taken.add(candidate.ref)
 
-    def _follow(self, present: Present, candidate: Candidate, file_id: int) -> None:
+    def _follow(self, present: Present, candidate: Candidate, file_id: int, path: str) -> None:
         place = (file_id, candidate.position, candidate.line)
         if present.hash != candidate.hash:
+            self.history.updated(present.ref, present.uid, present.id, path, candidate.document)
             self.changes.updated.append(candidate.ref)
             self.rows.update(present.id, present.uid, candidate, file_id)
         elif (present.file_id, present.position, present.line) != place:
@@ -253,34 +284,36 @@ class _Batch:
         file_ids: dict[str, int],
     ) -> None:
         by_id = {file_ids[file.path]: file for file in self.files if file.path in file_ids}
-        leaving = []
+        leaving: list[tuple[Present, str]] = []
         for present in held:
             if present.ref in declared[present.file_id] or present.ref in self.taken:
                 continue
             file = by_id[present.file_id]
             if not file.keeps(present.ref):
-                leaving.append(present)
+                leaving.append((present, file.path))
         self._promote_or_delete(leaving, set(file_ids.values()))
 
-    def _promote_or_delete(self, leaving: Sequence[Present], batch: set[int]) -> None:
+    def _promote_or_delete(self, leaving: Sequence[tuple[Present, str]], batch: set[int]) -> None:
         if not leaving:
             return
         claim = models.claim
         columns = list(claim.c)
         waiting: dict[str, Any] = {}
-        refs = [present.ref for present in leaving]
+        refs = [present.ref for present, _ in leaving]
         for row in rows_where(self.connection, columns, claim.c.ref, refs):
             if row.file_id in batch:
                 continue
             first = waiting.get(row.ref)
             if first is None or (row.since, row.id) < (first.since, first.id):
                 waiting[row.ref] = row
-        for present in leaving:
+        for present, path in leaving:
             successor = waiting.get(present.ref)
             if successor is None:
+                self.history.removed(present.ref, present.uid, present.id, path)
                 self.rows.delete(present.id)
                 self.changes.deleted.append(present.ref)
             else:
+                self.history.taken_over(present.ref, present.uid, present.id, successor)
                 self.rows.promote(present.id, present.uid, successor)
                 self.changes.updated.append(present.ref)
         used = [row.id for row in waiting.values()]

@@ -1,11 +1,14 @@
 """What every source can do."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Any, Protocol, Self
 
 from callboard.i18n import Text
+
+LONGEST_WORDS = 200
+"""Characters of an author's name, and of a commit's subject, that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,38 @@ class Snapshot(Protocol):
 
     def web(self, path: str) -> "WebAddress":
         """Give where a person sees the file."""
+
+    def commit(self, paths: Sequence[str]) -> "ChangeCommit | None":
+        """Give the commit that changed one of the files last; None where there is no history."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCommit:
+    """Who changed a file, when, and what they said: the first line of the commit's message."""
+
+    hash: str
+    author: str
+    subject: str
+    at: datetime
+
+    def to_data(self) -> dict[str, str]:
+        """Give it as plain JSON values, bounded, of characters that databases take."""
+        return {
+            "hash": self.hash,
+            "author": _storable(self.author),
+            "subject": _storable(self.subject),
+            "at": self.at.isoformat(),
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """Give what `to_data` was given."""
+        at = datetime.fromisoformat(data["at"])
+        return cls(data["hash"], data["author"], data["subject"], at)
+
+
+def _storable(text: str) -> str:
+    return text[:LONGEST_WORDS].replace("\0", "\ufffd")
 
 
 @dataclass(frozen=True, slots=True)

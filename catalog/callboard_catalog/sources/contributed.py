@@ -1,7 +1,7 @@
 """A source that a plugin contributes."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -76,6 +76,9 @@ class ContributedSnapshot:
 
     def web(self, path: str) -> WebAddress:
         return WebAddress()
+
+    def commit(self, paths: Sequence[str]) -> None:
+        return None
 
 
 def _bytes(document: SourceDocument) -> bytes:

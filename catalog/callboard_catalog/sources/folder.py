@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -74,6 +74,9 @@ class FolderSnapshot:
 
     def web(self, path: str) -> WebAddress:
         return WebAddress()
+
+    def commit(self, paths: Sequence[str]) -> None:
+        return None
 
     def _walk(self) -> Iterator[FoundFile]:
         root = self.reader.path

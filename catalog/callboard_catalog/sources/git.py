@@ -1,13 +1,14 @@
 """A Git repository, read at a commit without a work tree."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from callboard_catalog.sources.base import FoundFile, WebAddress
+from callboard.errors import CallboardError
+from callboard_catalog.sources.base import ChangeCommit, FoundFile, WebAddress
 from callboard_catalog.sources.folder import matching, too_large
+from callboard_catalog.sources.hosts import web_address
 
 if TYPE_CHECKING:
     from callboard.git import GitRepository
@@ -84,25 +85,13 @@ class GitSnapshot:
     def web(self, path: str) -> WebAddress:
         return web_address(self.address, self.reader.branch or "HEAD", path)
 
-
-def web_address(url: str, branch: str, path: str) -> WebAddress:
-    """Give a file's pages on its host, by the path rules of GitHub, GitLab, Gitee and Gitea.
-
-    Hosts are told apart by their names; for others only the repository itself is given.
-    """
-    base = url.removesuffix("/").removesuffix(".git")
-    if not base.startswith(("http://", "https://")):
-        return WebAddress(source=url if "://" in url else "")
-    host = base.split("/")[2].lower()
-    file, ref = quote(path), quote(branch)
-    folder = file.rpartition("/")[0]
-    if "gitlab" in host:
-        middle = ("/-/blob/", "/-/edit/", "/-/tree/")
-    elif "gitea" in host or "forgejo" in host:
-        middle = ("/src/branch/", "/_edit/", "/src/branch/")
-    elif "github" in host or "gitee" in host:
-        middle = ("/blob/", "/edit/", "/tree/")
-    else:
-        return WebAddress(source=base)
-    view, edit, tree = (f"{base}{part}{ref}/" for part in middle)
-    return WebAddress(f"{view}{file}", f"{edit}{file}", f"{tree}{folder}" if folder else tree)
+    def commit(self, paths: Sequence[str]) -> ChangeCommit | None:
+        try:
+            found = self.reader.repository.log(self.version, limit=1, paths=paths)
+        except CallboardError:
+            # Who it was is worth a line on a page, not a failed read.
+            return None
+        if not found:
+            return None
+        newest = found[0]
+        return ChangeCommit(newest.hash, newest.author_name, newest.subject, newest.time)

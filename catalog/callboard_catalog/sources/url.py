@@ -1,7 +1,7 @@
 """One descriptor file behind a URL."""
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from callboard.errors import NotFoundError, NotReadyError, UnauthorisedError
@@ -67,3 +67,6 @@ class UrlSnapshot:
 
     def web(self, path: str) -> WebAddress:
         return WebAddress(view=path)
+
+    def commit(self, paths: Sequence[str]) -> None:
+        return None

@@ -96,8 +96,8 @@ class EntityRows:
         self._parts: list[tuple[int, Candidate]] = []
         self._stale: list[int] = []
 
-    def insert(self, candidate: Candidate, file_id: int) -> int:
-        """Add an entity and give its id."""
+    def insert(self, candidate: Candidate, file_id: int) -> str:
+        """Add an entity and give its uid."""
         entity_id, self._next_id = self._next_id, self._next_id + 1
         stored = Stored.of(candidate)
         self._inserted.append(
@@ -117,7 +117,7 @@ class EntityRows:
             )
         )
         self._parts.append((entity_id, candidate))
-        return entity_id
+        return stored.uid
 
     def update(self, entity_id: int, uid: str, candidate: Candidate, file_id: int) -> None:
         """Change an entity, which keeps its id and uid."""
