@@ -1,6 +1,5 @@
 """Headers on every response, protection of unsafe requests, static files."""
 
-import gzip
 import re
 from collections.abc import Callable
 
@@ -117,21 +116,9 @@ def test_static_files_are_kept_for_ever(client: TestClient) -> None:
         assert (again.status_code, again.content) == (304, b"")
 
 
-def test_static_files_are_sent_compressed() -> None:
-    for asset in (Assets().named("callboard.css"), Assets().named("vendor/htmx.min.js")):
-        assert asset is not None
-        assert gzip.decompress(asset.compressed) == asset.content
-        assert len(asset.compressed) < len(asset.content) / 2
-
-
 def test_static_files_do_not_lead_out(client: TestClient) -> None:
     for path in ("../settings.py", "..%2fsettings.py", "vendor/README.md", "callboard.css"):
         assert client.get(f"/static/{path}").status_code == 404
-
-
-def test_pages_are_compressed_and_streams_are_not(client: TestClient) -> None:
-    response = client.get("/catalog", headers={"accept-encoding": "gzip"})
-    assert response.headers["content-encoding"] == "gzip"
 
 
 def test_nothing_comes_from_another_host() -> None:

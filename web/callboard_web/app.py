@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
 from callboard import __version__
 from callboard.errors import CallboardError, InputError
 from callboard_web.administration import views as administration
+from callboard_web.compression import CompressMiddleware
+from callboard_web.conditional import ConditionalMiddleware
 from callboard_web.csrf import CsrfMiddleware
 from callboard_web.metrics import Metrics
 from callboard_web.middleware import ErrorMiddleware, HeadersMiddleware
@@ -39,7 +40,6 @@ from callboard_web.views import (
 if TYPE_CHECKING:
     from callboard_web.runtime import Runtime
 
-COMPRESS_FROM = 1024
 PAGES = (
     home, catalog, entity, search, sources, problems, administration, jobs, plugins,
     preferences, flash, live, hooks, api, health, static,
@@ -63,7 +63,8 @@ def create_app(runtime: "Runtime") -> FastAPI:
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_middleware(CsrfMiddleware, csrf=portal.csrf)
     app.add_middleware(ErrorMiddleware, answer=errors.answer)
-    app.add_middleware(GZipMiddleware, minimum_size=COMPRESS_FROM, compresslevel=4)
+    app.add_middleware(ConditionalMiddleware)
+    app.add_middleware(CompressMiddleware)
     app.add_middleware(HeadersMiddleware, observe=app.state.metrics.observe)
     return app
 

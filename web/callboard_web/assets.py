@@ -1,12 +1,13 @@
-"""Static files: read once, compressed once, named by their content so that browsers keep them."""
+"""Static files: read once, compressed when first asked for, named by their content."""
 
-import gzip
 import hashlib
 import mimetypes
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from callboard_web.compression import compress_for_ever
 
 DIRECTORY: Final = Path(__file__).parent / "static"
 _SERVED: Final = frozenset({".css", ".js", ".mjs", ".svg", ".png", ".ico", ".woff2"})
@@ -15,19 +16,26 @@ _TEXT: Final = frozenset({".css", ".js", ".mjs", ".svg"})
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file as it is sent. `compressed` is empty for formats that are compressed already."""
+    """A file as it is sent."""
 
     name: str
     digest: str
     media_type: str
     content: bytes
-    compressed: bytes
+    is_text: bool
+    _compressed: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def path(self) -> str:
         """The path below `/static/`, with the digest before the last dot."""
         stem, dot, suffix = self.name.rpartition(".")
         return f"{stem}.{self.digest}{dot}{suffix}"
+
+    def compressed(self, encoding: str) -> bytes:
+        """Give the content in `br` or `gzip`; the first time takes a moment."""
+        if encoding not in self._compressed:
+            self._compressed[encoding] = compress_for_ever(self.content, encoding)
+        return self._compressed[encoding]
 
 
 class Assets:
@@ -70,6 +78,5 @@ def _read(path: Path, name: str) -> Asset:
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     if path.suffix in (".js", ".mjs"):
         media_type = "text/javascript"
-    compressed = gzip.compress(content, mtime=0) if path.suffix in _TEXT else b""
     digest = hashlib.sha256(content).hexdigest()[:12]
-    return Asset(name, digest, media_type, content, compressed)
+    return Asset(name, digest, media_type, content, path.suffix in _TEXT)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callboard.logs import REQUEST_ID
+from callboard.plugins import SPENT
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,9 @@ HEADERS: Final = {
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
+MOST_TIMINGS: Final = 12
+"""Plugins told of by name in `Server-Timing`; the rest is summed up."""
+
 Observe = Callable[[Scope, int, float], None]
 Answer = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -56,6 +60,8 @@ class HeadersMiddleware:
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
         REQUEST_ID.set(request_id)
+        spent: dict[str, float] = {}
+        SPENT.set(spent)
         begin = time.perf_counter()
         secure = scope.get("scheme") == "https"
 
@@ -69,11 +75,23 @@ class HeadersMiddleware:
                 if secure:
                     headers["strict-transport-security"] = "max-age=31536000"
                 seconds = time.perf_counter() - begin
-                headers["server-timing"] = f"total;dur={seconds * 1000:.1f}"
+                headers["server-timing"] = _timing(seconds, spent)
                 self.observe(scope, message["status"], seconds)
             await send(message)
 
         return await self.app(scope, receive, send_with_headers)
+
+
+def _timing(total: float, spent: dict[str, float]) -> str:
+    """Give the `Server-Timing` header (W3C): the whole request, and each plugin's calls.
+
+    Calls of plugins run side by side, so their times may add up to more than the whole.
+    """
+    dearest = sorted(spent.copy().items(), key=lambda item: -item[1])
+    told = [("total", total), *dearest[:MOST_TIMINGS]]
+    if rest := dearest[MOST_TIMINGS:]:
+        told.append(("others", sum(seconds for _, seconds in rest)))
+    return ", ".join(f"{name};dur={seconds * 1000:.1f}" for name, seconds in told)
 
 
 class ErrorMiddleware:

@@ -4,7 +4,7 @@ Nothing else in the host touches pluggy.
 """
 
 from callboard.plugins.contributions import Contributed, Contributions
-from callboard.plugins.guard import Guard, PluginError, describe
+from callboard.plugins.guard import SPENT, Guard, PluginError, describe
 from callboard.plugins.loading import load_plugins, plugin_names_from
 from callboard.plugins.manager import Plugins
 from callboard.plugins.records import ENTRY_POINT_GROUP, PLUGIN_NAME, PluginRecord, PluginState
@@ -12,6 +12,7 @@ from callboard.plugins.records import ENTRY_POINT_GROUP, PLUGIN_NAME, PluginReco
 __all__ = [
     "ENTRY_POINT_GROUP",
     "PLUGIN_NAME",
+    "SPENT",
     "Contributed",
     "Contributions",
     "Guard",

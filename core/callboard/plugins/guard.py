@@ -7,6 +7,7 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -28,6 +29,9 @@ WAITING_LIMIT: Final = 200
 """Calls of one plugin that may run or wait at once before further ones are refused."""
 
 MESSAGE_CHARACTERS: Final = 500
+
+SPENT: Final[ContextVar[dict[str, float] | None]] = ContextVar("spent", default=None)
+"""Where the calls of a request note their seconds, by plugin; see `Server-Timing` of each page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +134,9 @@ class Guard:
             return self._note(call, "slow", "Earlier calls of this plugin still hang.")
         if pool.unfinished >= WAITING_LIMIT:
             return self._note(call, "slow", "Too many calls of this plugin wait.")
-        return pool.submit(partial(self._timed, call))
+        return pool.submit(partial(self._timed, call, SPENT.get()))
 
-    def _timed(self, call: Call) -> tuple[bool, Any]:
+    def _timed(self, call: Call, spent: dict[str, float] | None) -> tuple[bool, Any]:
         begin = time.perf_counter()
         try:
             value = call.function()
@@ -145,6 +149,8 @@ class Guard:
                 cost.calls += 1
                 cost.seconds += took
                 cost.slowest = max(cost.slowest, took)
+                if spent is not None:
+                    spent[call.plugin] = spent.get(call.plugin, 0.0) + took
 
     def costs_of(self, plugin: str) -> dict[str, Cost]:
         """Give what a plugin's calls have cost, by kind of place, the dearest first."""
