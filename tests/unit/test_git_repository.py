@@ -207,6 +207,28 @@ def test_history(origin: Origin, repository: GitRepository) -> None:
     }
 
 
+def test_last_changes_of_files_by_one_walk(origin: Origin, repository: GitRepository) -> None:
+    first = origin.save({"docs/a.md": "1", "docs/支付.md": "1", "[x]/b.md": "1"}, "First")
+    origin.git("commit", "-q", "--allow-empty", "-m", "Nothing")
+    second = origin.save(
+        {"docs/a.md": "2", "docs/new line.md": "1"}, "Second", "2026-01-02T10:00:00Z"
+    )
+    head = repository.fetch()
+    changes = repository.last_changes(head)
+    assert {path: commit.hash for path, commit in changes.items()} == {
+        "docs/a.md": second,
+        "docs/new line.md": second,
+        "docs/支付.md": first,
+        "[x]/b.md": first,
+    }
+    assert changes["docs/a.md"].subject == "Second"
+    assert changes["docs/a.md"].author_name == "Ann"
+    assert set(repository.last_changes(head, folder="[x]")) == {"[x]/b.md"}
+    assert set(repository.last_changes(head, after=first)) == {"docs/a.md", "docs/new line.md"}
+    assert set(repository.last_changes(head, after="0" * 40)) == set(changes)
+    assert set(repository.last_changes(head, limit=1)) == {"docs/a.md", "docs/new line.md"}
+
+
 def test_depth_cuts_history_off_and_can_be_lifted(origin: Origin, tmp_path: Path) -> None:
     for number in range(5):
         origin.save({"a": str(number)})

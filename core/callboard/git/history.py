@@ -11,6 +11,7 @@ from callboard.git.values import Commit, Contributor, Reference
 
 _FIELDS: Final = ("%H", "%P", "%aN", "%aE", "%at", "%ct", "%s")
 _FORMAT: Final = "--format=tformat:" + "%x00".join(_FIELDS)
+_MARK: Final = "\x01"
 _LATEST: Final = 253402300799
 """The last second of the year 9999: commits can hold any number as their time."""
 
@@ -37,6 +38,50 @@ def read_log(
     )
     fields = iter(output.decode("utf-8", "replace").split("\0"))
     return [_commit(record) for record in zip(*[fields] * len(_FIELDS), strict=False)]
+
+
+def read_last_changes(
+    runner: GitRunner,
+    commit: str,
+    *,
+    limit: int,
+    folder: str = "",
+    after: str = "",
+) -> dict[str, Commit]:
+    """Give the newest commit that changed each file below a folder, by path, in one walk.
+
+    The walk ends after `limit` commits, or at the commit `after`, whose files are not told again.
+    Files that only a merge changed are left out, as in `git log`.
+    """
+    output = runner.run(
+        *("log", "-z", "--use-mailmap", "--name-only", "--no-renames"),
+        "--format=tformat:%x01%x00" + "%x00".join(_FIELDS) + "%x00",
+        f"--max-count={int(limit)}",
+        "--end-of-options",
+        f"{check_hash(after)}..{check_hash(commit)}" if after else check_hash(commit),
+        "--",
+        *([f":(literal){folder}"] if folder else []),
+        config={"mailmap.blob": f"{commit}:.mailmap"},
+    )
+    return _last_changes(output.decode("utf-8", "replace").split("\0"))
+
+
+def _last_changes(fields: Sequence[str]) -> dict[str, Commit]:
+    """Read records of a mark, the fields of a commit, and its paths."""
+    found: dict[str, Commit] = {}
+    at, size = 0, len(_FIELDS)
+    while at < len(fields):
+        if fields[at] != _MARK or at + size >= len(fields):
+            at += 1
+            continue
+        commit = _commit(fields[at + 1 : at + 1 + size])
+        at += size + 1
+        while at < len(fields) and fields[at] != _MARK:
+            path = fields[at].removeprefix("\n")
+            if path:
+                found.setdefault(path, commit)
+            at += 1
+    return found
 
 
 def _commit(record: Sequence[str]) -> Commit:

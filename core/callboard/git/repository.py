@@ -146,6 +146,23 @@ class GitRepository:
                 runner, commit, limit=min(limit, MAXIMUM_COMMITS), since=since, paths=paths
             )
 
+    def last_changes(
+        self, commit: str, *, folder: str = "", after: str = "", limit: int = 5000
+    ) -> dict[str, Commit]:
+        """Give the newest commit that changed each file below a folder, by path, in one walk.
+
+        At most `limit` commits are looked at, those that follow `after` where it is given: what
+        none of them changed is left out, and so is what only a merge changed.
+        """
+        with self._reading(commit) as runner:
+            return history.read_last_changes(
+                runner,
+                commit,
+                limit=min(limit, MAXIMUM_COMMITS),
+                folder=folder,
+                after=after if after and self._mirror.has(check_hash(after)) else "",
+            )
+
     def contributors(self, commit: str, *, since: datetime | None = None) -> list[Contributor]:
         """Give who authored commits, those with most of them first."""
         return history.count_contributors(self.log(commit, limit=MAXIMUM_COMMITS, since=since))

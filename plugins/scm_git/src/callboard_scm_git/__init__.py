@@ -59,7 +59,7 @@ def callboard_translations() -> Path:
 
 @hookimpl
 def callboard_entity_cards() -> Iterable[EntityCard]:
-    from callboard_scm_git.addresses import has_source
+    from callboard.repositories import has_source
     from callboard_scm_git.views import draw_card
 
     return [
@@ -75,7 +75,7 @@ def callboard_entity_cards() -> Iterable[EntityCard]:
 
 @hookimpl
 def callboard_entity_tabs() -> Iterable[EntityTab]:
-    from callboard_scm_git.addresses import has_source
+    from callboard.repositories import has_source
     from callboard_scm_git.views import draw_tab
 
     return [
@@ -91,7 +91,7 @@ def callboard_entity_tabs() -> Iterable[EntityTab]:
 
 @hookimpl
 def callboard_entity_badges() -> Iterable[EntityBadge]:
-    from callboard_scm_git.addresses import has_source
+    from callboard.repositories import has_source
     from callboard_scm_git.views import stale_badge
 
     return [EntityBadge(name="stale", render=stale_badge, applies=has_source)]

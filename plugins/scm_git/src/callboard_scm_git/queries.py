@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, Row, select
 
-from callboard_scm_git.addresses import Place
+from callboard.repositories import Place
 from callboard_scm_git.models import activity, commit, contributor, folder, reference, repository
 from callboard_scm_git.reading import YEAR, first_day
 

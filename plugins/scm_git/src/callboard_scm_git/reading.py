@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from callboard.repositories import default_branch
+
 if TYPE_CHECKING:
     from callboard.git import Commit, Contributor, GitRepository, Reference
 
@@ -14,8 +16,6 @@ WEEKS: Final = 53
 YEAR: Final = timedelta(days=365)
 RENEWAL: Final = timedelta(days=30)
 """Figures over the last year are counted again after so long, even where nothing moved."""
-
-_USUAL_BRANCHES: Final = ("main", "master", "trunk", "develop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def read_repository(git: "GitRepository", known: Known, now: datetime) -> Readin
     return Reading(
         state=state,
         head=head,
-        branch=_default_branch(head, branches),
+        branch=default_branch(head, branches),
         branches=branches,
         tags=tags,
         contributors=git.contributors(head, since=now - YEAR),
@@ -82,10 +82,3 @@ def first_day(now: datetime) -> date:
 def _digest(head: str, references: "Iterable[Reference]") -> str:
     lines = sorted(f"{reference.name} {reference.commit}" for reference in references)
     return hashlib.sha256("\n".join([head, *lines]).encode()).hexdigest()
-
-
-def _default_branch(head: str, branches: "Sequence[Reference]") -> str:
-    """Give the branch that HEAD leads to; of several at the same commit, the usual names first."""
-    at_head = [branch.name for branch in branches if branch.commit == head]
-    usual = [name for name in _USUAL_BRANCHES if name in at_head]
-    return next(iter(usual or at_head), "")

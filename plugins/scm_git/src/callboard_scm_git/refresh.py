@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from callboard.contributions import EventContext, JobContext
 from callboard.entities import Catalog, Entity, EntityRef
 from callboard.errors import CallboardError, InputError
+from callboard.repositories import ANNOTATIONS, Place, place_of
 from callboard_scm_git import store
-from callboard_scm_git.addresses import ANNOTATIONS, Place, place_of
 from callboard_scm_git.reading import read_repository
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from callboard.contributions import (
 )
 from callboard.entities import EntityRef
 from callboard.i18n import Translator
-from callboard_scm_git.addresses import Place, commit_page, place_of, short_name
+from callboard.repositories import Place, commit_page, place_of, short_name
 from callboard_scm_git.chart import draw_chart
 from callboard_scm_git.queries import (
     Source,

@@ -1,17 +1,20 @@
 """Where the source of an entity is: the address to clone and the folder inside.
 
-Web addresses follow the path rules of GitHub and Gitee (`/tree/`), GitLab (`/-/tree/`) and Gitea
-(`/src/branch/`). The first segment after them is taken as the branch: a branch with a slash in its
-name cannot be told from a folder.
+Web addresses follow the path rules of GitHub and Gitee (`/tree/`), GitLab (`/-/tree/`), Gitea
+(`/src/branch/`) and Bitbucket (`/src/`). The first segment after them is taken as the branch: a
+branch with a slash in its name cannot be told from a folder.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from callboard.entities import Entity
+
+if TYPE_CHECKING:
+    from callboard.git import Reference
 
 SOURCE_LOCATION: Final = "backstage.io/source-location"
 MANAGED_BY: Final = "backstage.io/managed-by-location"
@@ -20,7 +23,7 @@ SLUGS: Final[Mapping[str, str]] = {
     "gitlab.com/project-slug": "https://gitlab.com/",
 }
 ANNOTATIONS: Final = (SOURCE_LOCATION, *SLUGS)
-KNOWN_HOSTS: Final = ("github", "gitlab", "gitee", "gitea", "forgejo", "codeberg")
+KNOWN_HOSTS: Final = ("github", "gitlab", "gitee", "gitea", "forgejo", "codeberg", "bitbucket")
 """Parts of host names by which hosting software is told."""
 
 MAXIMUM_LENGTH: Final = 500
@@ -30,29 +33,44 @@ WITHOUT_SOURCE: Final = frozenset({"domain", "group", "location", "user"})
 
 _VIEW: Final = re.compile(
     r"(?P<repository>/[^/]+/.+?)/(?:-/(?:tree|blob)|tree|blob|src/(?:branch|tag|commit))/"
-    r"[^/]+(?:/(?P<path>.*))?"
+    r"(?P<reference>[^/]+)(?:/(?P<path>.*))?"
 )
+_BITBUCKET_VIEW: Final = re.compile(
+    r"(?P<repository>/[^/]+/[^/]+)/src/(?P<reference>[^/]+)(?:/(?P<path>.*))?"
+)
+_USUAL_BRANCHES: Final = ("main", "master", "trunk", "develop")
 _SLUG: Final = re.compile(r"[\w.-]+(?:/[\w.-]+)+")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """A repository's clone address and a folder in it, empty for the whole repository."""
+    """A repository's clone address and a folder in it, empty for the whole repository.
+
+    `reference` is the branch, tag or commit that a web address names. Places are compared without
+    it: a repository is one, whichever of its branches an address was copied from.
+    """
 
     url: str
     folder: str = ""
+    reference: str = field(default="", compare=False)
 
 
 def place_of(entity: Entity) -> Place | None:
     """Give where the source of an entity is; None for one that has no source of its own."""
-    if entity.ref.kind in WITHOUT_SOURCE:
-        return None
+    return None if entity.ref.kind in WITHOUT_SOURCE else described_place(entity)
+
+
+def described_place(entity: Entity) -> Place | None:
+    """Give where an entity of any kind says its source is, or where it is described.
+
+    None where that is no Git repository, such as a folder of the portal's own machine.
+    """
     annotations = entity.annotations
     location = annotations.get(SOURCE_LOCATION, "")
     place = parse_location(location) if location.startswith("url:") else None
     place = place or _from_slugs(annotations)
     if place is not None and not place.folder:
-        return Place(place.url, _described_in(place.url, annotations.get(MANAGED_BY, "")))
+        return replace(place, folder=_described_in(place.url, annotations.get(MANAGED_BY, "")))
     return place
 
 
@@ -78,14 +96,15 @@ def parse_location(location: str) -> Place | None:
         host += f":{parts.port}" if parts.port else ""
     except ValueError:
         return None
-    view = _VIEW.fullmatch(parts.path)
+    view = (_BITBUCKET_VIEW if "bitbucket" in host else _VIEW).fullmatch(parts.path)
     path = view["repository"] if view else parts.path.rstrip("/")
     if not host or not path:
         return None
     if view or _known(host):  # one address, however it was written, so that it is read once
         path = path.removesuffix(".git") + ".git"
     folder = unquote(view["path"] or "") if view else parts.fragment
-    return Place(urlunsplit((parts.scheme, host, path, "", "")), _clean(folder))
+    reference = unquote(view["reference"]) if view else ""
+    return Place(urlunsplit((parts.scheme, host, path, "", "")), _clean(folder), reference)
 
 
 def _known(host: str) -> bool:
@@ -135,12 +154,8 @@ def short_name(url: str) -> str:
     return parts[-1] if url.startswith("file:") else "/".join(parts[-2:])
 
 
-def commit_page(url: str, commit: str) -> str:
-    """Give the page of a commit on hosts whose addresses are known, told by name; else nothing."""
-    if not url.startswith(("http://", "https://")):
-        return ""
-    host = urlsplit(url).hostname or ""
-    base = url.removesuffix(".git")
-    if "gitlab" in host:
-        return f"{base}/-/commit/{commit}"
-    return f"{base}/commit/{commit}" if _known(host) else ""
+def default_branch(head: str, branches: "Sequence[Reference]") -> str:
+    """Give the branch that HEAD leads to; of several at the same commit, the usual names first."""
+    at_head = [branch.name for branch in branches if branch.commit == head]
+    usual = [name for name in _USUAL_BRANCHES if name in at_head]
+    return next(iter(usual or at_head), "")

@@ -3,7 +3,16 @@
 import pytest
 
 from callboard.entities import Entity, EntityRef
-from callboard_scm_git.addresses import Place, commit_page, parse_location, place_of, short_name
+from callboard.repositories import (
+    Place,
+    commit_page,
+    described_place,
+    edit_page,
+    file_page,
+    parse_location,
+    place_of,
+    short_name,
+)
 
 
 def entity(kind: str = "Component", **annotations: str) -> Entity:
@@ -36,6 +45,11 @@ def entity(kind: str = "Component", **annotations: str) -> Entity:
         ),
         ("url:https://git.corp/o/r/src/branch/main/d/", "https://git.corp/o/r.git", "d"),
         ("url:https://git.corp:8443/o/r/src/tag/v1/", "https://git.corp:8443/o/r.git", ""),
+        (
+            "url:https://bitbucket.org/o/r/src/main/docs/",
+            "https://bitbucket.org/o/r.git",
+            "docs",
+        ),
         ("url:https://user:word@git.corp/o/r", "https://git.corp/o/r", ""),
         ("url:file:///srv/git/pay.git", "file:///srv/git/pay.git", ""),
         ("url:file:///srv/git/pay.git#gateway/", "file:///srv/git/pay.git", "gateway"),
@@ -88,7 +102,9 @@ def test_the_folder_of_the_descriptor_stands_in_for_a_missing_folder() -> None:
 
 @pytest.mark.parametrize("kind", ["Group", "User", "Domain", "Location"])
 def test_kinds_without_a_source_of_their_own_have_no_place(kind: str) -> None:
-    assert place_of(entity(kind, source="url:https://git.corp/o/r")) is None
+    written = entity(kind, source="url:https://git.corp/o/r")
+    assert place_of(written) is None
+    assert described_place(written) == Place("https://git.corp/o/r")
 
 
 def test_names_and_commit_pages() -> None:
@@ -99,3 +115,46 @@ def test_names_and_commit_pages() -> None:
     assert commit_page("https://gitlab.corp/o/r.git", "a") == "https://gitlab.corp/o/r/-/commit/a"
     assert commit_page("https://git.corp/o/r", "abc") == ""
     assert commit_page("file:///srv/git/pay.git", "abc") == ""
+
+
+@pytest.mark.parametrize(
+    ("location", "reference"),
+    [
+        ("url:https://github.com/o/r/tree/release%2F1/docs", "release/1"),
+        ("url:https://gitlab.corp/g/r/-/blob/v1.2/docs/mkdocs.yml", "v1.2"),
+        ("url:https://gitea.corp/o/r/src/tag/v1/", "v1"),
+        ("url:https://bitbucket.org/o/r/src/main/", "main"),
+        ("url:https://github.com/o/r", ""),
+    ],
+)
+def test_a_location_keeps_the_branch_it_was_copied_from(location: str, reference: str) -> None:
+    place = parse_location(location)
+    assert place is not None
+    assert place.reference == reference
+    assert place == Place(place.url, place.folder)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "edited"),
+    [
+        ("https://github.com/o/r.git", "/blob/main/docs/a%20b.md", "/edit/main/docs/a%20b.md"),
+        ("https://gitee.com/o/r", "/blob/main/docs/a%20b.md", "/edit/main/docs/a%20b.md"),
+        ("https://gitlab.corp/g/s/r", "/-/blob/main/docs/a%20b.md", "/-/edit/main/docs/a%20b.md"),
+        ("https://gitea.corp/o/r", "/src/branch/main/docs/a%20b.md", "/_edit/main/docs/a%20b.md"),
+        (
+            "https://bitbucket.org/o/r",
+            "/src/main/docs/a%20b.md",
+            "/src/main/docs/a%20b.md?mode=edit",
+        ),
+    ],
+)
+def test_pages_of_files_on_known_hosts(url: str, shown: str, edited: str) -> None:
+    base = url.removesuffix(".git")
+    assert file_page(url, "main", "docs/a b.md") == base + shown
+    assert edit_page(url, "main", "docs/a b.md") == base + edited
+
+
+@pytest.mark.parametrize("url", ["https://git.corp/o/r", "file:///srv/r.git", "https://[bad", ""])
+def test_nothing_is_said_of_hosts_that_are_not_known(url: str) -> None:
+    assert file_page(url, "main", "a.md") == edit_page(url, "main", "a.md") == ""
+    assert commit_page(url, "abc") == ""
