@@ -60,7 +60,7 @@ def read_last_changes(
         "--end-of-options",
         f"{check_hash(after)}..{check_hash(commit)}" if after else check_hash(commit),
         "--",
-        *([f":(literal){folder}"] if folder else []),
+        *([folder] if folder else []),
         config={"mailmap.blob": f"{commit}:.mailmap"},
     )
     return _last_changes(output.decode("utf-8", "replace").split("\0"))
