@@ -15,6 +15,7 @@ from callboard.contributions import (
     EntityCard,
     EntityContext,
     EntityTab,
+    FormContext,
     Fragment,
     HomeCard,
     Metric,
@@ -106,9 +107,21 @@ def _page(context: PageContext) -> Fragment | None:
     return Fragment(source="<h1>Page of {{ name }}</h1>", context={"name": context.path["name"]})
 
 
+def _form(context: PageContext) -> Fragment:
+    return Fragment(source='<form method="post">{{ form_token() }}</form>')
+
+
+def _submit(context: FormContext) -> Fragment | None:
+    if "nothing" in context.form:
+        return None
+    source = "<p>Sent: {{ form|dictsort }}</p>{{ form_token() }}"
+    return Fragment(source=source, context={"form": context.form}, title="Sent")
+
+
 @hookimpl
 def callboard_pages() -> Iterable[Page]:
     return [
+        Page(name="form", title="Form", path="form/{name}", render=_form, submit=_submit),
         Page(name="one", title="One", path="things/{name}", render=_page),
         Page(name="bad", title="Bad", path="", render=_raise),
     ]

@@ -31,10 +31,11 @@ __all__ = [
     "Act", "Activity", "ActivityContext", "ActivityItem",
     "Badge", "CatalogColumn", "Cell", "ColumnContext", "Command", "EntityBadge", "EntityCard",
     "EntityContext", "EntityProcessor", "EntitySource", "EntityTab", "Event", "EventContext",
-    "EventHandler", "Fragment", "HomeCard", "Job", "JobContext", "Kind", "Metric", "NavItem",
+    "EventHandler", "FormContext", "Fragment", "HomeCard", "Job", "JobContext", "Kind", "Metric",
+    "NavItem",
     "Page", "PageContext", "Permission", "ProcessorContext", "Routes", "Sample",
-    "SearchDocument", "SearchSource", "SourceContext", "SourceDocument", "Status", "Waiting",
-    "WaitingItem", "Webhook", "WebhookRequest", "Width",
+    "SearchDocument", "SearchSource", "SourceContext", "SourceDocument", "Status", "TabNote",
+    "Waiting", "WaitingItem", "Webhook", "WebhookRequest", "Width",
 ]  # fmt: skip
 
 
@@ -78,6 +79,13 @@ class PageContext:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormContext(PageContext):
+    """A form that was sent to a page: each field with its values, without the portal's token."""
+
+    form: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntityContext(PageContext):
     """A request for something about one entity."""
 
@@ -106,13 +114,19 @@ class NavItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A whole page in the portal's shell, at `/<plugin>/<path>` (`{name}` parts become `path`)."""
+    """A whole page in the portal's shell, at `/<plugin>/<path>` (`{name}` parts become `path`).
+
+    A page with `submit` takes forms that are sent to its address by POST, of at most 1 MiB, and
+    answers them with what `submit` gives. It may take as long as 30 seconds, unlike what draws.
+    Templates put `{{ form_token() }}` into each such form.
+    """
 
     name: str
     title: Text
     path: str
     render: Callable[[PageContext], Fragment | None]
     permission: str = ""
+    submit: Callable[[FormContext], Fragment | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +166,25 @@ class EntityCard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TabNote:
+    """What a tab says beside its title before it is opened: a count, or a status and its words.
+
+    Example: `TabNote(status="bad", words=_("last run failed"))`, or `TabNote(count=3)`.
+    """
+
+    count: int | None = None
+    status: Status | None = None
+    words: Text = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntityTab:
     """A tab of an entity's page, with a URL of its own.
 
     Its address ends in `<plugin>.<name>`, or in the plugin's name alone where both are the same.
-    With `subpages` it also answers to addresses below its own; what follows is `path["rest"]`,
-    empty at the tab itself, and None says that there is no such page.
+    `note` is asked on every page of the entity, so it must be cheap: one query at most; None says
+    that there is nothing to tell. With `subpages` it also answers to addresses below its own; what
+    follows is `path["rest"]`, empty at the tab itself, and None says that there is no such page.
     """
 
     name: str
@@ -167,6 +194,7 @@ class EntityTab:
     order: int = 100
     permission: str = ""
     subpages: bool = False
+    note: Callable[[EntityContext], TabNote | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,26 @@ def test_plugin_page(client: TestClient) -> None:
     assert "The plugin sample failed." in broken.text
 
 
+def test_a_page_answers_the_forms_it_takes(client: TestClient) -> None:
+    page = client.get("/sample/form/tea").text
+    field = re.search(
+        r'<form method="post"><input type="hidden" name="(\w+)" value="([^"]+)">', page
+    )
+    assert field is not None
+    assert page.count(field[2]) > 1, "the token is that of the whole page"
+    sent = client.post("/sample/form/tea", data={field[1]: field[2], "a": ["1", "<b>"], "c": ""})
+    assert sent.status_code == 200
+    assert "<title>Sent" in sent.text
+    assert (
+        "Sent: [(&#39;a&#39;, (&#39;1&#39;, &#39;&lt;b&gt;&#39;)), (&#39;c&#39;, (&#39;&#39;,))]"
+        in sent.text
+    )
+    assert client.post("/sample/form/tea", data={"a": "1"}).status_code == 403
+    token = {field[1]: field[2]}
+    assert client.post("/sample/form/tea", data={**token, "nothing": "1"}).status_code == 404
+    assert client.post("/sample/things/tea", data=token).status_code == 405
+
+
 def test_home_card(client: TestClient) -> None:
     page = client.get("/").text
     assert "Hello." in page

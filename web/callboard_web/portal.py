@@ -103,6 +103,7 @@ class Portal:
             request.path_params,
             dict(request.query_params),
             self.person(request).mine,
+            self._forgery(request)[1],
         )
 
     def person(self, connection: HTTPConnection) -> Person:
@@ -136,16 +137,15 @@ class Portal:
         counts: bool = True,
     ) -> HTMLResponse:
         """Draw a whole page in the shell."""
-        identity = self.csrf.identity(request)
-        fresh = identity or secrets.token_urlsafe(16)
+        identity, token = self._forgery(request)
         told = self.flashes.read(request)
-        shell = self._shell(request, self._token(request, fresh), counts=counts)
+        shell = self._shell(request, token, counts=counts)
         content = self.renderer.page(
             template, self.reader(request), {**shell, "flash": told, **context}
         )
         response = HTMLResponse(content, status, {"vary": VARY, **(headers or {})})
-        if not identity:
-            self.csrf.set_cookie(response, fresh, secure=self.is_secure(request))
+        if not self.csrf.identity(request):
+            self.csrf.set_cookie(response, identity, secure=self.is_secure(request))
         if told:
             self.flashes.forget(response)
         return response
@@ -160,8 +160,7 @@ class Portal:
         headers: Mapping[str, str] | None = None,
     ) -> HTMLResponse:
         """Draw a piece of a page, for htmx."""
-        identity = self.csrf.identity(request)
-        token = self._token(request, identity) if identity else ""
+        token = self._forgery(request)[1] if self.csrf.identity(request) else ""
         shared = {"csrf_field": csrf_module.FIELD, "csrf_token": token}
         content = self.renderer.page(template, self.reader(request), {**shared, **context})
         return HTMLResponse(content, status, {"vary": VARY, **(headers or {})})
@@ -209,11 +208,18 @@ class Portal:
             return self.fragment(request, "_confirm.html", context)
         return self.page(request, "confirm.html", context)
 
-    def _token(self, request: Request, identity: str) -> str:
-        """Make the token of a page, and note what makes it differ from the page before."""
-        token = self.csrf.token(identity)
-        request.state.masked = Masked(token, f"{identity} {self.runtime.now():%Y-%m-%d}")
-        return token
+    def _forgery(self, request: Request) -> tuple[str, str]:
+        """Give who the forms of an answer are for, and their token: one for all its pieces.
+
+        What makes the answer differ from the one before is noted with it.
+        """
+        if not hasattr(request.state, "forgery"):
+            identity = self.csrf.identity(request) or secrets.token_urlsafe(16)
+            token = self.csrf.token(identity)
+            request.state.forgery = (identity, token)
+            request.state.masked = Masked(token, f"{identity} {self.runtime.now():%Y-%m-%d}")
+        given: tuple[str, str] = request.state.forgery
+        return given
 
     def problems(self) -> int:
         """Count what somebody must mend: warnings are not."""

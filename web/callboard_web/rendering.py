@@ -24,7 +24,7 @@ from markupsafe import Markup, escape
 
 from callboard.contributions import Fragment
 from callboard.i18n import Text
-from callboard_web import formats
+from callboard_web import csrf, formats
 from callboard_web.assets import Assets
 from callboard_web.preferences import Reader
 from callboard_web.translations import (
@@ -38,6 +38,7 @@ from callboard_web.words import Words
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
 _reader: ContextVar[Reader] = ContextVar("reader")
+_token: ContextVar[str] = ContextVar("token", default="")
 
 
 @contextmanager
@@ -93,8 +94,11 @@ class Renderer:
         with read_by(reader):
             return self._environment.get_template(template).render(context, reader=reader)
 
-    def fragment(self, plugin: str, fragment: Fragment, reader: Reader) -> Markup:
-        """Draw what a plugin gave. Raises whatever its template raises."""
+    def fragment(self, plugin: str, fragment: Fragment, reader: Reader, token: str = "") -> Markup:
+        """Draw what a plugin gave. Raises whatever its template raises.
+
+        `token` is what its forms bring along, see `callboard_web.csrf`.
+        """
         if bool(fragment.template) == bool(fragment.source):
             raise ValueError("A Fragment needs either a template or a source.")
         template = (
@@ -102,8 +106,12 @@ class Renderer:
             if fragment.template
             else self._compiled(plugin, fragment.source)
         )
-        with read_by(reader):
-            content = template.render(fragment.context)
+        given = _token.set(token)
+        try:
+            with read_by(reader):
+                content = template.render(fragment.context)
+        finally:
+            _token.reset(given)
         return self._needed(plugin, fragment) + Markup(content)  # noqa: S704 - drawn with autoescape
 
     def _needed(self, plugin: str, fragment: Fragment) -> Markup:
@@ -183,6 +191,7 @@ class Renderer:
             pill=self.pill,
             words=words,
             entity_url=formats.entity_url,
+            form_token=form_token,
             kind_icon=lambda kind: formats.KIND_ICONS.get(kind, "box"),
         )
 
@@ -254,6 +263,12 @@ class Renderer:
         value = formats.number(round(seconds / divisor, digits), _reader.get())
         texts = self.translations.translations(_reader.get().locale)
         return texts.pgettext("duration", words) % {"number": value}
+
+
+def form_token() -> Markup:
+    """Give the field that a plugin's form must have, so that no other site can send it."""
+    field = Markup('<input type="hidden" name="{}" value="{}">')
+    return field.format(csrf.FIELD, _token.get())
 
 
 def pgettext(context: str, text: str) -> str:

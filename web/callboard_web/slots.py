@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from types import NoneType
 from typing import Any
@@ -17,10 +18,12 @@ from callboard.contributions import (
     EntityCard,
     EntityContext,
     EntityTab,
+    FormContext,
     Fragment,
     HomeCard,
     Page,
     PageContext,
+    TabNote,
 )
 from callboard.entities import Entity, EntityRef
 from callboard.host import Host
@@ -31,6 +34,8 @@ from callboard_web.preferences import Reader
 from callboard_web.rendering import Renderer
 
 _DRAWN = (Fragment, NoneType)
+FORM_LIMIT = timedelta(seconds=30)
+"""How long a plugin may take to answer a form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class Asker:
     path: Mapping[str, str]
     query: Mapping[str, str]
     mine: tuple[EntityRef, ...] = ()
+    token: str = ""
 
     def common(self, host: Host) -> dict[str, Any]:
         return {
@@ -104,6 +110,19 @@ class Slots:
         drawn = self._draw([page], "page", asker, partial(self._render, asker))
         return drawn[0] if drawn else None
 
+    def submitted(
+        self, page: Contributed[Page], asker: Asker, form: Mapping[str, tuple[str, ...]]
+    ) -> Drawn | None:
+        """Draw what a plugin's page answers to a form that was sent to it."""
+
+        def submit(item: Contributed[Page]) -> Fragment | None:
+            assert item.value.submit is not None
+            common = asker.common(self.host_for(item.plugin))
+            return item.value.submit(FormContext(form=form, **common))
+
+        drawn = self._draw([page], "form", asker, submit, limit=FORM_LIMIT)
+        return drawn[0] if drawn else None
+
     def entity_tab(self, tab: Contributed[EntityTab], entity: Entity, asker: Asker) -> Drawn | None:
         """Draw the content of a tab; None where there is nothing in it."""
         render = partial(self._render_entity, asker, entity)
@@ -118,6 +137,22 @@ class Slots:
              for tab in tabs]
         )  # fmt: skip
         return [tab for tab, answer in zip(tabs, answers, strict=True) if answer is True]
+
+    def tab_notes(
+        self, tabs: Sequence[Contributed[EntityTab]], entity: Entity, asker: Asker
+    ) -> Mapping[str, TabNote]:
+        """Give what tabs say beside their titles, by key; nothing for one that fails."""
+        asked = [(tab, tab.value.note) for tab in tabs if tab.value.note is not None]
+        answers = self.plugins.call_all(
+            [(tab, f"note of an entity tab, {entity.ref}",
+              partial(self._note, asker, entity, tab, note), (TabNote, NoneType))
+             for tab, note in asked]
+        )  # fmt: skip
+        return {
+            tab.key: answer
+            for (tab, _), answer in zip(asked, answers, strict=True)
+            if isinstance(answer, TabNote)
+        }
 
     def badges(self, entity: Entity, asker: Asker) -> list[Badge | PluginError]:
         """Give the badges beside an entity's title."""
@@ -165,6 +200,15 @@ class Slots:
         common = asker.common(self.host_for(item.plugin))
         return item.value.render(EntityContext(entity=entity, **common))
 
+    def _note(
+        self,
+        asker: Asker,
+        entity: Entity,
+        item: Contributed[EntityTab],
+        note: Callable[[EntityContext], TabNote | None],
+    ) -> TabNote | None:
+        return note(EntityContext(entity=entity, **asker.common(self.host_for(item.plugin))))
+
     def _values(
         self, item: Contributed[CatalogColumn], entities: Sequence[Entity], asker: Asker
     ) -> Any:
@@ -174,15 +218,19 @@ class Slots:
 
     # Results
 
+    def _fragment(self, asker: Asker, plugin: str, fragment: Fragment) -> Markup:
+        return self.renderer.fragment(plugin, fragment, asker.reader, asker.token)
+
     def _draw(
         self,
         items: Sequence[Contributed[Any]],
         place: str,
         asker: Asker,
         render: Callable[[Any], Any],
+        limit: timedelta | None = None,
     ) -> list[Drawn]:
         results = self.plugins.call_all(
-            [(item, place, partial(render, item), _DRAWN) for item in items]
+            [(item, place, partial(render, item), _DRAWN) for item in items], limit=limit
         )
         given = [
             (item, result)
@@ -190,7 +238,7 @@ class Slots:
             if result is not None
         ]
         fragments = [
-            (item, place, partial(self.renderer.fragment, item.plugin, result, asker.reader), str)
+            (item, place, partial(self._fragment, asker, item.plugin, result), str)
             for item, result in given
             if isinstance(result, Fragment)
         ]

@@ -238,10 +238,13 @@ class Plugins:
     def call_all(
         self,
         calls: Sequence[tuple[Contributed[Any], str, Callable[[], Any], type | tuple[type, ...]]],
+        *,
+        limit: timedelta | None = None,
     ) -> list[Any | PluginError]:
         """Call functions of several contributions side by side, under one limit."""
         results = self.guard.call_all(
-            [Call(item.plugin, place, function, kind) for item, place, function, kind in calls]
+            [Call(item.plugin, place, function, kind) for item, place, function, kind in calls],
+            limit=limit,
         )
         for result in results:
             self._count(result)

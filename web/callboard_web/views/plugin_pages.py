@@ -1,11 +1,12 @@
 """Whole pages of plugins in the portal's shell, and their API routes."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,7 +15,9 @@ from callboard.contributions import Page
 from callboard.errors import NotFoundError
 from callboard.i18n import Translator
 from callboard.plugins import Contributed
+from callboard_web.forms import read_form
 from callboard_web.portal import Crumb, portal_of
+from callboard_web.slots import Drawn
 
 if TYPE_CHECKING:
     from callboard_web.runtime import Runtime
@@ -37,24 +40,38 @@ def page_routes(runtime: "Runtime") -> list[Route]:
 def _routes_of(item: Contributed[Page]) -> list[Route]:
     path = item.value.path.strip("/")
     paths = [f"/{item.plugin}/{path}"] if path else [f"/{item.plugin}/", f"/{item.plugin}"]
-    return [Route(path, _endpoint(item)) for path in paths]
+    routes = [Route(path, _endpoint(item)) for path in paths]
+    if item.value.submit is not None:
+        routes += [Route(path, _submission(item), methods=["POST"]) for path in paths]
+    return routes
 
 
 def _endpoint(page: Contributed[Page]) -> Callable[[Request], Response]:
     def draw(request: Request) -> Response:
         portal = portal_of(request)
-        drawn = portal.slots.page(page, portal.asker(request))
-        if drawn is None:
-            raise NotFoundError(_("The plugin %(plugin)s has no such page.", plugin=page.plugin))
-        context = {
-            "title": drawn.title,
-            "drawn": drawn,
-            "crumbs": (Crumb(drawn.title),),
-        }
-        status = 500 if drawn.error else 200
-        return portal.page(request, "plugin_page.html", context, status=status)
+        return _answer(request, page, portal.slots.page(page, portal.asker(request)))
 
     return draw
+
+
+def _submission(page: Contributed[Page]) -> Callable[[Request], Awaitable[Response]]:
+    async def submit(request: Request) -> Response:
+        form = await read_form(request)
+        fields = {name: form.all(name) for name in form}
+        portal = portal_of(request)
+        asker = await run_in_threadpool(portal.asker, request)
+        drawn = await run_in_threadpool(portal.slots.submitted, page, asker, fields)
+        return await run_in_threadpool(_answer, request, page, drawn)
+
+    return submit
+
+
+def _answer(request: Request, page: Contributed[Page], drawn: Drawn | None) -> Response:
+    if drawn is None:
+        raise NotFoundError(_("The plugin %(plugin)s has no such page.", plugin=page.plugin))
+    context = {"title": drawn.title, "drawn": drawn, "crumbs": (Crumb(drawn.title),)}
+    status = 500 if drawn.error else 200
+    return portal_of(request).page(request, "plugin_page.html", context, status=status)
 
 
 def include_api_routes(app: FastAPI, runtime: "Runtime") -> None:
