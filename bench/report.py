@@ -114,6 +114,15 @@ def _headline_table(figures: Mapping[str, Any]) -> str:
             most, peer = memory_limits[item["entities"]]
             rows.append([f"memory after {item['entities']:,} entities", most,
                          f"{item['megabytes']:.0f} MB", peer])  # fmt: skip
+    if item := figures.get("live"):
+        grown = (item["megabytes"] - item["megabytes_before"]) * 1000 / item["readers"]
+        rows += [
+            [f"{item['readers']:,} open pages that listen, processor", "-",
+             f"{item['idle_cores'] * 100:.1f}% of a core", "-"],
+            ["memory for each of them", "-", f"{grown:.0f} kB", "-"],
+            ["all of them hear of a change, after the first", "-",
+             f"{item['to_all_seconds'] * 1000:.0f} ms", "-"],
+        ]  # fmt: skip
     return _table("what | at most | Callboard | Backstage", rows) if rows else ""
 
 

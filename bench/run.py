@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import figures as measure
+import live
 import portal
 import report
 from processes import BenchError, postgres, postgres_programs
 
 ROOT = Path(__file__).parents[1]
-FIGURES = ("start", "ingest", "change", "pages", "memory", "portal")
+FIGURES = ("start", "ingest", "change", "pages", "memory", "portal", "live")
+READERS = 1_000
 SIZES = (1_000, 10_000, 50_000, 100_000)
 
 
@@ -50,6 +52,9 @@ def measure_all(bench: measure.Bench, chosen: argparse.Namespace) -> dict[str, A
         found["pages"] = [told("pages", measure.pages(bench, *pair)) for pair in pairs]
     if "memory" in chosen.figures:
         found["memory"] = [told("memory", measure.memory(bench, size)) for size in chosen.sizes]
+    if "live" in chosen.figures:
+        with bench.folder("live", "sqlite") as (folder, url):
+            found["live"] = told("live", live.open_pages(folder, url, READERS))
     if "portal" in chosen.figures:
         with portal.plugins_installed():
             found["portal"] = [told("portal", measure.whole_portal(bench, *pair)) for pair in pairs]

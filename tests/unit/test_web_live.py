@@ -4,10 +4,14 @@ import asyncio
 import json
 from datetime import UTC, datetime
 
+import pytest
+from starlette.testclient import TestClient
+
 from callboard import events
 from callboard.contributions import Event
 from callboard.events.stream import Batch
 from callboard_web.runtime import Runtime
+from callboard_web.views import live
 from callboard_web.views.live import MOST_SUBJECTS, message_of, stream_of
 
 
@@ -26,6 +30,7 @@ def test_batch_is_one_message_with_the_last_number() -> None:
         "kinds": ["catalog.entity.updated"],
         "subjects": ["a", "b"],
         "all": False,
+        "within": 0.0,
     }
 
 
@@ -34,6 +39,13 @@ def test_great_change_means_everything() -> None:
     assert '"all": true' in message_of(Batch(many))
     assert '"all": true' in message_of(Batch(resync=True))
     assert message_of(Batch()) == "event: beat\ndata:\n\n"
+
+
+def test_many_pages_do_not_load_anew_all_at_once() -> None:
+    batch = Batch((_event(1, "a"),))
+    assert '"within": 10.0' in message_of(batch, 500)
+    assert '"within": 20.0' in message_of(batch, 5000)
+    assert '"within": 20.0' in message_of(Batch(resync=True), 5000)
 
 
 def test_a_change_reaches_the_reader(portal_runtime: Runtime) -> None:
@@ -50,6 +62,42 @@ def test_a_change_reaches_the_reader(portal_runtime: Runtime) -> None:
 
     assert "event: change" in asyncio.run(listen())
     assert portal_runtime.events.subscribers == 0
+
+
+def test_the_page_that_leads_next_hears_what_was_missed(portal_runtime: Runtime) -> None:
+    async def listen() -> str:
+        with portal_runtime.database.read() as connection:
+            newest = events.newest(connection)
+        _publish(portal_runtime)
+        stream = stream_of(portal_runtime.events.subscribe(after=newest))
+        await anext(stream)
+        message = await anext(stream)
+        await stream.aclose()
+        return message
+
+    assert "component:default/live" in asyncio.run(listen())
+
+
+def test_browsers_that_cannot_listen_ask(client: TestClient, portal_runtime: Runtime) -> None:
+    first = client.get("/live/changes").json()
+    assert first["change"] is None
+    after = first["id"]
+    assert client.get(f"/live/changes?after={after}").json() == first
+    _publish(portal_runtime)
+    told = client.get(f"/live/changes?after={after}").json()
+    assert told["id"] == after + 1
+    assert told["change"]["subjects"] == ["component:default/live"]
+    assert client.get("/live/changes?after=99999999").json()["change"] == {"all": True}
+    assert client.get("/live/changes?after=x").json()["change"] is None
+
+
+def test_more_pages_than_can_be_served_are_refused(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_READERS", 0)
+    refused = client.get("/live")
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"] == "30"
 
 
 def _publish(runtime: Runtime) -> None:

@@ -61,6 +61,11 @@ class Subscription:
     ) -> None:
         self.close()
 
+    @property
+    def readers(self) -> int:
+        """How many read the stream now, this one among them."""
+        return self._stream.subscribers
+
     def close(self) -> None:
         """Stop receiving; may be called twice."""
         self._stream._remove(self)

@@ -19,6 +19,7 @@ from callboard_web.runtime import Runtime
 log = logging.getLogger(__name__)
 
 DEFAULT_WORKERS: Final = 2
+MOST_FILES: Final = 8192
 GRACE_SECONDS: Final = 1
 """How long requests may take to end once a signal has come."""
 
@@ -37,6 +38,7 @@ def run_portal(runtime: Runtime, *, listen: str = "", banner: str = "") -> None:
     """Serve until a signal comes; raises `SettingsError` where the port is in use."""
     host, port = _address(listen or runtime.portal.listen)
     listener = _bind(host, port)
+    _allow_connections()
     # Until the server has its own handlers a signal interrupts what is begun.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -107,6 +109,18 @@ def _address(listen: str) -> tuple[str, int]:
     if not colon or not port.isdigit() or int(port) > 65535:
         raise SettingsError(f"{listen!r} is not an address.", hint="Expected 127.0.0.1:8000.")
     return host.strip("[]"), int(port)
+
+
+def _allow_connections() -> None:
+    """Let the process hold as many connections as its user may: every open page keeps one."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _bind(host: str, port: int) -> socket.socket:

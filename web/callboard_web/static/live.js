@@ -1,39 +1,42 @@
-// What has changed appears without a reload. All pages of a browser share one stream: the one
-// that holds the lock listens and tells the others.
+// What has changed appears without a reload, and never under the eyes of who reads it.
 "use strict";
 (function () {
-  const CHANNEL = "callboard-live";
-  const STALE = 12000;
   const QUIET = 400;
+  const STALE = window.callboard.slow ? 75000 : 12000;
+  const LIVE = "[data-live-kind], [data-live-subject]";
   const dot = document.getElementById("live-dot");
   const notice = document.getElementById("live-notice");
-  const channel = new BroadcastChannel(CHANNEL);
   const waiting = new Set();
+  const started = Date.now();
   let last = 0;
   let timer = 0;
-  let source = null;
 
-  if (!document.querySelector("[data-live-kind], [data-live-subject]")) return;
+  if (!document.querySelector(LIVE)) return;
 
   function show(state) {
     dot.hidden = false;
     dot.classList.toggle("live-off", state !== "on");
-    const time = new Date(last).toLocaleTimeString(document.documentElement.lang, { hour12: false });
+    const time = new Date(last || started).toLocaleTimeString(document.documentElement.lang, { hour12: false });
     dot.textContent = dot.dataset[state].replace("{}", time);
   }
 
   function hear(message) {
     last = Date.now();
     show("on");
-    if (message.type === "change") changed(message.data);
+    if (message.type === "change") changed(message.change);
   }
 
   function changed(change) {
-    for (const region of document.querySelectorAll("[data-live-kind], [data-live-subject]")) {
+    for (const region of document.querySelectorAll(LIVE)) {
       if (concerns(region.dataset, change)) waiting.add(region.id);
     }
-    clearTimeout(timer);
-    timer = setTimeout(() => waiting.forEach((id) => refresh(id, false)), QUIET);
+    if (!waiting.size || timer) return;
+    // Many pages are open: each takes its own moment within the time the server names.
+    const delay = QUIET + Math.random() * (change.within || 0) * 1000;
+    timer = setTimeout(() => {
+      timer = 0;
+      refresh(false);
+    }, delay);
   }
 
   function concerns(region, change) {
@@ -48,51 +51,43 @@
     const selection = document.getSelection();
     const selected = selection && !selection.isCollapsed && region.contains(selection.anchorNode);
     const focused = region !== document.activeElement && region.contains(document.activeElement);
-    return selected || focused || Boolean(document.querySelector("dialog[open], details.menu[open]"));
+    const checked = region.querySelector("input[type=checkbox][data-row]:checked");
+    return selected || focused || Boolean(checked || document.querySelector("dialog[open], details.menu[open]"));
   }
 
-  function refresh(id, asked) {
-    const region = document.getElementById(id);
-    if (!region || document.hidden) return;
-    if (!asked && isInUse(region)) {
-      notice.hidden = false;
-      return;
+  function refresh(asked) {
+    if (document.hidden) return;
+    const ready = [];
+    for (const id of [...waiting]) {
+      const region = document.getElementById(id);
+      if (region && !asked && isInUse(region)) continue;
+      waiting.delete(id);
+      if (region) ready.push(id);
     }
-    waiting.delete(id);
-    if (!waiting.size) notice.hidden = true;
-    const place = { target: `#${id}`, select: `#${id}`, swap: "outerHTML", headers: { "X-Live": "1" } };
+    notice.hidden = !waiting.size;
+    if (ready.length) load(ready);
+  }
+
+  // One request for all of them: each is taken out of the same page.
+  function load([first, ...others]) {
+    const place = {
+      target: `#${first}`, select: `#${first}`, swap: "outerHTML", source: `#${first}`,
+      selectOOB: others.map((id) => `#${id}`).join(","), headers: { "X-Live": "1" },
+    };
     htmx.ajax("GET", location.pathname + location.search, place).then(() => {
-      const fresh = document.getElementById(id);
-      if (!fresh) return;
-      fresh.classList.add("fresh");
-      setTimeout(() => fresh.classList.remove("fresh"), 2000);
+      for (const id of [first, ...others]) {
+        const fresh = document.getElementById(id);
+        if (!fresh) continue;
+        fresh.classList.add("fresh");
+        setTimeout(() => fresh.classList.remove("fresh"), 2000);
+      }
     });
   }
 
-  document.getElementById("live-show").addEventListener("click", () => {
-    [...waiting].forEach((id) => refresh(id, true));
-  });
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) waiting.forEach((id) => refresh(id, false));
-  });
-
-  function listen() {
-    source = new EventSource("/live");
-    const tell = (type) => (event) => {
-      const message = { type, data: event.data ? JSON.parse(event.data) : null };
-      channel.postMessage(message);
-      hear(message);
-    };
-    source.addEventListener("beat", tell("beat"));
-    source.addEventListener("change", tell("change"));
-    return new Promise(() => {}); // the lock is held for as long as the page lives
-  }
-
-  channel.addEventListener("message", (event) => hear(event.data));
-  window.addEventListener("pagehide", () => { if (source) source.close(); });
-  if (navigator.locks) navigator.locks.request(CHANNEL, listen);
-  else listen();
+  document.getElementById("live-show").addEventListener("click", () => refresh(true));
+  document.addEventListener("visibilitychange", () => refresh(false));
 
   show("wait");
-  setInterval(() => { if (last && Date.now() - last > STALE) show("off"); }, 2000);
+  window.callboard.listen(hear);
+  setInterval(() => { if (Date.now() - (last || started) > STALE) show("off"); }, 2000);
 })();

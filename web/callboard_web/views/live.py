@@ -2,13 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+import random
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from callboard import events
+from callboard.contributions import Event
 from callboard.events.stream import Batch, Subscription
 from callboard_web.portal import portal_of
 
@@ -18,49 +21,82 @@ BEAT: Final = 5.0
 PAUSE: Final = 0.25
 """Seconds to wait after a batch, so that a great change is told of in few pieces."""
 
+SPREAD: Final = 0.02
+"""Seconds for each open page, over which all of them load anew what has changed."""
+
+MOST_SPREAD: Final = 20.0
 MOST_SUBJECTS: Final = 200
-MOST_READERS: Final = 500
+MOST_READERS: Final = 2000
 MOST_DIGITS: Final = 18
 
 
 async def live(request: Request) -> Response:
-    """Answer a stream of server-sent events (HTML standard, section 9.2)."""
-    events = portal_of(request).runtime.events
-    if events.subscribers >= MOST_READERS:
+    """Answer a stream of server-sent events (HTML standard, section 9.2).
+
+    `Last-Event-ID`, or `after` where another page of the browser listened before this one, is the
+    number of the last change that was heard: what came since is told first.
+    """
+    stream = portal_of(request).runtime.events
+    if stream.subscribers >= MOST_READERS:
         return PlainTextResponse("Too many open pages.", 503, {"retry-after": "30"})
-    last = request.headers.get("last-event-id", "")
-    after = int(last) if last.isdecimal() and len(last) <= MOST_DIGITS else None
+    heard = request.headers.get("last-event-id") or request.query_params.get("after", "")
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    content = stream_of(events.subscribe(after=after))
+    content = stream_of(stream.subscribe(after=_number(heard)))
     return StreamingResponse(content, media_type="text/event-stream", headers=headers)
 
 
 async def stream_of(subscription: Subscription) -> AsyncGenerator[str, None]:
     """Give the messages for one reader until the stream ends."""
     with subscription:
-        yield "retry: 3000\nevent: beat\ndata:\n\n"
+        # After a restart of the server not all come back at the same moment.
+        retry = random.randint(2000, 6000)  # noqa: S311 - nothing secret hangs on it
+        yield f"retry: {retry}\nevent: beat\ndata:\n\n"
         while True:
             batch = await subscription.receive(BEAT)
             if batch.closed:
                 return
-            yield message_of(batch)
+            yield message_of(batch, subscription.readers)
             if batch.events:
                 await asyncio.sleep(PAUSE)
 
 
-def message_of(batch: Batch) -> str:
-    """Give a batch as one message: what changed, or that everything must be loaded anew."""
-    if batch.resync:
-        return 'event: change\ndata: {"all": true}\n\n'
-    if not batch.events:
-        return "event: beat\ndata:\n\n"
-    subjects = sorted({event.subject for event in batch.events})
-    data = {
-        "kinds": sorted({event.kind for event in batch.events}),
+def changes(request: Request) -> Response:
+    """Answer what has changed since the number `after`, for browsers that cannot listen."""
+    after = _number(request.query_params.get("after", ""))
+    with portal_of(request).runtime.database.read() as connection:
+        newest = events.newest(connection)
+        if after is None or after == newest:
+            return JSONResponse({"id": newest, "change": None})
+        lost = after > newest or after < events.oldest(connection) - 1
+        found = [] if lost else events.read(connection, after, limit=MOST_SUBJECTS + 1)
+    change = {"all": True} if lost else change_of(found)
+    return JSONResponse({"id": found[-1].id if found else newest, "change": change})
+
+
+def change_of(found: Sequence[Event], readers: int = 1) -> dict[str, object]:
+    """Give what a page needs to know of events: kinds, subjects, seconds to load anew within."""
+    subjects = sorted({event.subject for event in found})
+    return {
+        "kinds": sorted({event.kind for event in found}),
         "subjects": subjects[:MOST_SUBJECTS],
         "all": len(subjects) > MOST_SUBJECTS,
+        "within": round(min(readers * SPREAD, MOST_SPREAD), 1),
     }
-    return f"id: {batch.events[-1].id}\nevent: change\ndata: {json.dumps(data)}\n\n"
 
 
-ROUTES = [Route("/live", live)]
+def message_of(batch: Batch, readers: int = 1) -> str:
+    """Give a batch as one message: what changed, or that everything must be loaded anew."""
+    if batch.resync:
+        within = round(min(readers * SPREAD, MOST_SPREAD), 1)
+        return f'event: change\ndata: {{"all": true, "within": {within}}}\n\n'
+    if not batch.events:
+        return "event: beat\ndata:\n\n"
+    change = json.dumps(change_of(batch.events, readers))
+    return f"id: {batch.events[-1].id}\nevent: change\ndata: {change}\n\n"
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None
+
+
+ROUTES = [Route("/live", live), Route("/live/changes", changes)]
