@@ -325,6 +325,14 @@ def test_redirects_are_followed_and_counted(
         make().get(server.url("/loop"))
 
 
+def test_redirects_are_left_alone_where_they_are_not_wanted(
+    server: Server, make: Callable[..., HttpClient]
+) -> None:
+    server.routes["/a"] = always(302, Location="/b")
+    assert make().request("GET", server.url("/a"), redirects=False).status == 302
+    assert len(server.seen) == 1
+
+
 def test_post_is_not_redirected(server: Server, make: Callable[..., HttpClient]) -> None:
     server.routes["/a"] = always(307, Location="/b")
     assert make().request("POST", server.url("/a"), content=b"x").status == 307

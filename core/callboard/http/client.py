@@ -133,11 +133,12 @@ class HttpClient:
         content: bytes | None = None,
         json: Any = None,
         idempotent: bool | None = None,
+        redirects: bool = True,
     ) -> Response:
         """Send a request and give the answer, whatever its status (see `Response.checked`).
 
         `idempotent` says whether it may be sent twice; by default its method does. Redirects are
-        followed for GET and HEAD only. Raises `InputError` for a refused URL or host and for an
+        followed for GET and HEAD only, and only with `redirects`. Raises `InputError` for a refused URL or host and for an
         answer that is too large, `NotReadyError` when there is no answer in time.
         """
         call = self._call(method.upper(), _check_url(url), headers, content, json)
@@ -145,7 +146,7 @@ class HttpClient:
             idempotent = call.method in IDEMPOTENT
         for _attempt in range(MAXIMUM_REDIRECTS + 1):
             response = self._attempts(call, self._retries if idempotent else 0)
-            following = _redirected(call, response)
+            following = _redirected(call, response) if redirects else None
             if following is None:
                 return response
             call = following
