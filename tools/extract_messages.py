@@ -5,6 +5,7 @@ python tools/extract_messages.py --check    changes nothing; fails where a catal
 """
 
 import argparse
+import ast
 import io
 import re
 import sys
@@ -69,7 +70,21 @@ def template_of(domain: Domain) -> Catalog:
         for filename, _line, text, comments, context in sorted(found, key=_position):
             place = (f"{source.name}/{Path(filename).as_posix()}", None)
             catalog.add(text, None, [place], auto_comments=comments, context=context)  # type: ignore[list-item]
+        for path in sorted(source.rglob("settings*.py")) + sorted(source.rglob("settings/*.py")):
+            place = (f"{source.name}/{path.relative_to(source).as_posix()}", None)
+            for text in descriptions_in(path):
+                catalog.add(text, None, [place])  # type: ignore[list-item]
     return catalog
+
+
+def descriptions_in(path: Path) -> Iterator[str]:
+    """Give what the fields of settings models say of themselves: the page of settings shows it."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            for keyword in node.keywords if node.func.id == "Field" else ():
+                value = keyword.value
+                if keyword.arg == "description" and isinstance(value, ast.Constant):
+                    yield str(value.value)
 
 
 def _position(found: tuple[Any, ...]) -> tuple[str, int]:

@@ -7,7 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from callboard.i18n import Text, Translator
 from callboard.settings import Settings, ShownSetting
+
+_ = Translator("callboard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,7 @@ class Option:
     key: str
     value: str
     source: str
-    description: str
+    description: Text
 
     @property
     def is_default(self) -> bool:
@@ -48,7 +51,8 @@ def _options(value: Any, key: str, descriptions: Mapping[str, str]) -> Iterator[
     elif isinstance(value, ShownSetting):
         first = key.split(".", 2)[1] if "." in key else ""
         text = descriptions.get(first.partition("[")[0], "")
-        yield Option(key, _written(value.value), value.source, text)
+        described = _(text) if text else ""
+        yield Option(key, _written(value.value), value.source, described)
 
 
 def _written(value: Any) -> str:

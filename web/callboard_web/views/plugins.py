@@ -88,7 +88,10 @@ def plugin(request: Request) -> Response:
         "adds": _adds(portal, name),
         "errors": list(reversed(errors)),
         "costs": portal.runtime.plugins.guard.costs_of(name),
-        "options": describe_fields(model) if model else [],
+        "options": [
+            (key, takes, default, Translator(name)(text) if text else "")
+            for key, takes, default, text in (describe_fields(model) if model else ())
+        ],
         "settings_text": inspect.getdoc(model) if model else "",
         "contract": CONTRACT,
         "state_status": STATE_STATUS,
