@@ -17,7 +17,12 @@ from callboard.threads import DaemonPool
 from callboard_catalog import models
 from callboard_catalog.descriptors import BUILT_IN_KINDS, KindRegistry, Limits
 from callboard_catalog.history import prune
-from callboard_catalog.indexing import forget_search_sources, index_search_source
+from callboard_catalog.indexing import (
+    forget_search_sources,
+    index_entities_again,
+    index_search_source,
+    mark_index,
+)
 from callboard_catalog.ingest import Refresh, RefreshResult, Report
 from callboard_catalog.registration import forget_sources, register_sources
 from callboard_catalog.settings import CatalogSettings
@@ -81,6 +86,7 @@ class CatalogEngine:
     def register(self) -> None:
         """Make the table of sources equal to the settings."""
         register_sources(self.database, list(self.sources.values()), now=self.now)
+        mark_index(self.database)
 
     def read(
         self, name: str, *, progress: Progress = lambda done, total, what: None
@@ -140,7 +146,11 @@ class CatalogEngine:
             return True
 
     def index_search(self) -> Sequence[str]:
-        """Read the search sources of plugins whose time has come; give the names of those read."""
+        """Read the search sources of plugins whose time has come; give the names of those read.
+
+        After an upgrade that indexes other words, entities are indexed again first.
+        """
+        index_entities_again(self.database)
         done = []
         sources = self.contributions.search_sources
         forget_search_sources(self.database, {contributed.key for contributed in sources})

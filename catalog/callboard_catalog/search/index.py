@@ -2,11 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, text
 
 from callboard_catalog.search.words import Words
+
+Within = Literal["title", "facts", "all"]
+"""Where words must stand: in what a thing is called; there or in what it is; or anywhere."""
+
+_COLUMNS: Final = {"title": "{title} : ", "facts": "{title facts} : "}
+_WEIGHTS: Final = {"title": "A", "facts": "AB", "all": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +79,16 @@ class TextIndex:
             return f"{self.name} MATCH :{parameter}"
         return f"{self.name}.words @@ CAST(:{parameter} AS tsquery)"
 
-    def rank(self, dialect: str, parameter: str = "words") -> str:
-        """Give the SQL value by which better matches come first when sorted ascending."""
-        if dialect == "sqlite":
-            return f"bm25({self.name}, 10.0, 4.0, 1.0)"
-        return f"-ts_rank({self.name}.words, CAST(:{parameter} AS tsquery))"
-
     @staticmethod
-    def query(dialect: str, words: Words) -> str:
+    def query(dialect: str, words: Words, within: Within = "all") -> str:
         """Write a query in the language of the database. Words have letters and digits only."""
         if dialect == "sqlite":
             terms = [f'"{word}"' for word in words.whole]
-            return " AND ".join(terms + [f'"{word}"*' for word in words.prefixes])
-        terms = [f"'{word}'" for word in words.whole]
-        return " & ".join(terms + [f"'{word}':*" for word in words.prefixes])
+            written = " AND ".join(terms + [f'"{word}"*' for word in words.prefixes])
+            return f"{_COLUMNS[within]}({written})" if within != "all" else written
+        weights = _WEIGHTS[within]
+        terms = [f"'{word}'{weights and ':'}{weights}" for word in words.whole]
+        return " & ".join(terms + [f"'{word}':*{weights}" for word in words.prefixes])
 
 
 def _vector(row: TextRow) -> str:

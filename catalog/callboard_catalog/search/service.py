@@ -1,24 +1,39 @@
-"""Asking the indexes."""
+"""Searching: what is found, in which order, counted by facets, with the passages that match."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, text
+import orjson
+from sqlalchemy import Connection, select
 
 from callboard.entities import EntityRef
-from callboard_catalog.search.index import DOCUMENT_TEXT, ENTITY_TEXT, TextIndex
-from callboard_catalog.search.words import Words
+from callboard.errors import InputError
+from callboard_catalog import models
+from callboard_catalog.search.candidates import Sort, Wanted, by_reference, candidates
+from callboard_catalog.search.counts import Count, count
+from callboard_catalog.search.filters import NOBODY, Searcher, narrow
+from callboard_catalog.search.operators import Filter, Query, parse
+from callboard_catalog.search.passages import beginning, passage
+from callboard_catalog.search.ranking import EXACT, Found, score
+from callboard_catalog.search.suggest import suggest
+from callboard_catalog.search.words import Words, folded
 
-_CANDIDATES = 60
-_KIND_ORDER = {"component": 0, "system": 1, "api": 2, "resource": 3, "domain": 4, "group": 5}
+MOST_RANKED: Final = 1_000
+"""Entities, and documents, that are ranked for one page; there may be more that match."""
+
+FACETS: Final = ("kind", "owner", "type", "lifecycle", "tag")
+
+_LONGEST_ASKED: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
     """Something found. `kind` is an entity's kind, or the search source's key `plugin.name`.
 
-    `marked` is the title with U+E000 and U+E001 around what matches. Greater `score` is better.
+    `marked` and `passage` have U+E000 and U+E001 around what matches. Greater `score` is better.
+    `about` is the title of the entity that a document is about.
     """
 
     title: str
@@ -28,6 +43,42 @@ class SearchHit:
     ref: EntityRef | None
     marked: str
     score: float
+    passage: str = ""
+    about: str = ""
+    changed: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRequest:
+    """What is searched for. `chosen` narrows like the query's own operators.
+
+    `offset` and `limit` choose the page; `details` adds facets, passages and what may have been
+    meant. `most` bounds how many entities and documents are ranked.
+    """
+
+    query: Query
+    chosen: tuple[Filter, ...] = ()
+    searcher: Searcher = NOBODY
+    sort: Sort = "relevance"
+    offset: int = 0
+    limit: int = 20
+    details: bool = False
+    most: int = MOST_RANKED
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """A page of what was found. `total` counts what was ranked; `more` says that more matches.
+
+    `unmatched` are values of operators that name nothing; `meant` is a query that finds something.
+    """
+
+    hits: list[SearchHit]
+    total: int = 0
+    more: bool = False
+    facets: Mapping[str, Sequence[Count]] = field(default_factory=dict)
+    unmatched: tuple[Filter, ...] = ()
+    meant: str = ""
 
 
 def search(
@@ -35,118 +86,155 @@ def search(
 ) -> list[SearchHit]:
     """Find entities and plugins' documents that have every word; the last may be half typed.
 
-    A name that is the query comes first, then names that begin with it, then by rank;
-    among the former by kind, components before what belongs to them.
+    `kinds` are kinds of entities and keys of search sources.
     """
-    words = Words.of_query(query)
-    if not words:
-        return []
-    asked = query.strip().lower().replace("\0", "")[:200].encode(errors="replace").decode()
-    hits = _entities(connection, words, kinds, max(limit, _CANDIDATES), asked)
-    hits += _documents(connection, words, kinds, limit, asked)
-    ranked = sorted(hits, key=lambda hit: _order(hit, asked))
-    return ranked[:limit]
+    chosen = (Filter("kind", tuple(kinds)),) if kinds else ()
+    searcher = Searcher(sources={kind: () for kind in kinds if "." in kind})
+    request = SearchRequest(query=parse(query), chosen=chosen, searcher=searcher, limit=limit)
+    return find(connection, request).hits
 
 
-def _order(hit: SearchHit, asked: str) -> tuple[int, int, float, str]:
-    names = {hit.title.lower(), hit.ref.name if hit.ref else ""}
-    exact = 0 if asked in names else 1 if any(name.startswith(asked) for name in names) else 2
-    # Among names that fit alike a service is wanted more often than its API or database; where
-    # only the words fit, how well they do counts first.
-    kind = _KIND_ORDER.get(hit.kind, 6)
-    return (exact, kind if exact < 2 else 0, -hit.score, hit.title)
-
-
-def _entities(
-    connection: Connection, words: Words, kinds: Sequence[str], limit: int, asked: str
-) -> list[SearchHit]:
-    narrowed = "AND entity.kind IN :kinds" if kinds else ""
-    rows = _ask(
-        connection,
-        ENTITY_TEXT,
-        words,
-        f"""SELECT ref, kind, entity.title, type, owner, {{rank}} AS rank
-            FROM entity_text JOIN entity ON entity.id = entity_text.rowid
-            WHERE {{condition}} {narrowed}
-            ORDER BY {_nearness("entity.name", "entity.title")}, rank LIMIT :limit""",
-        kinds,
-        limit,
-        asked,
+def find(connection: Connection, request: SearchRequest) -> SearchResult:
+    """Search; the number of questions to the database does not grow with what is found."""
+    query = request.query
+    words = Words.of_query(query.words)
+    if not words and (query.words or not (query.filters or request.chosen)):
+        return SearchResult([])
+    narrowing = narrow(connection, (*query.filters, *request.chosen), request.searcher)
+    asked = folded(query.words[:_LONGEST_ASKED]).strip()
+    wanted = Wanted(words, asked, query.phrases, narrowing, request.sort, request.most)
+    found, more = candidates(connection, wanted)
+    ranked = _ranked(connection, found, wanted, request)
+    page = ranked[request.offset : request.offset + request.limit]
+    result = SearchResult(
+        _hits(connection, page, words, request), len(ranked), more, unmatched=narrowing.unmatched
     )
-    found = []
-    for row in rows:
-        ref = EntityRef.parse(row["ref"])
-        facts = (row["type"], row["owner"].partition("/")[2], ref.name)
-        found.append(
-            SearchHit(
-                title=row["title"],
-                path=ref.path(),
-                kind=row["kind"],
-                subtitle=" · ".join(fact for fact in facts if fact and fact != row["title"]),
-                ref=ref,
-                marked=words.mark(row["title"]),
-                score=-row["rank"],
-            )
+    if not request.details:
+        return result
+    return replace(
+        result,
+        facets=_facets(connection, request, wanted, ranked),
+        meant="" if ranked else _meant(connection, query),
+    )
+
+
+def _ranked(
+    connection: Connection, found: list[Found], wanted: Wanted, request: SearchRequest
+) -> list[tuple[float, Found]]:
+    named = _reference(connection, request.query.words)
+    scored = [
+        (
+            EXACT * 2
+            if not item.document and item.id == named
+            else score(item, wanted.asked, wanted.words, request.searcher),
+            item,
         )
+        for item in found
+    ]
+    if request.sort == "name":
+        return sorted(scored, key=lambda pair: (pair[1].title.lower(), pair[1].path))
+    if request.sort == "changed":
+        return sorted(scored, key=lambda pair: _newest_first(pair[1]))
+    if not wanted.asked:
+        return sorted(scored, key=lambda pair: (pair[1].name or pair[1].title, pair[1].path))
+    return sorted(scored, key=lambda pair: (-pair[0], pair[1].title, pair[1].path))
+
+
+def _newest_first(item: Found) -> tuple[float, str, str]:
+    changed = item.changed.timestamp() if item.changed else 0.0
+    return (-changed, item.title.lower(), item.path)
+
+
+def _reference(connection: Connection, text: str) -> int | None:
+    if ":" not in text and "/" not in text:
+        return None
+    try:
+        ref = EntityRef.parse(text, default_kind="component")
+    except InputError:
+        return None
+    return by_reference(connection, ref)
+
+
+def _facets(
+    connection: Connection,
+    request: SearchRequest,
+    wanted: Wanted,
+    ranked: list[tuple[float, Found]],
+) -> dict[str, list[Count]]:
+    """Count each facet under all that is chosen but its own."""
+    counted = {}
+    for name in FACETS:
+        chosen = [item for item in request.chosen if item.operator == name]
+        items = [item for _, item in ranked]
+        if chosen:
+            others = tuple(item for item in request.chosen if item.operator != name)
+            narrowing = narrow(connection, (*request.query.filters, *others), request.searcher)
+            items, _ = candidates(connection, replace(wanted, narrowing=narrowing))
+        selected = {value for item in chosen for value in item.values}
+        counted[name] = count(connection, name, items, selected)
+    return counted
+
+
+def _meant(connection: Connection, query: Query) -> str:
+    meant = suggest(connection, query.words)
+    return str(replace(query, words=meant, phrases=())) if meant else ""
+
+
+def _hits(
+    connection: Connection,
+    page: Sequence[tuple[float, Found]],
+    words: Words,
+    request: SearchRequest,
+) -> list[SearchHit]:
+    items = [item for _, item in page]
+    owners = titles_of(connection, {item.owner for item in items if not item.document})
+    texts = _texts(connection, items) if request.details else {}
+    return [_hit(item, value, words, owners, texts) for value, item in page]
+
+
+def _hit(
+    item: Found,
+    value: float,
+    words: Words,
+    owners: Mapping[str, str],
+    texts: Mapping[tuple[bool, int], str],
+) -> SearchHit:
+    text = texts.get((item.document, item.id), "")
+    owner = owners.get(item.owner) or item.owner.partition("/")[2]
+    facts = (item.about or item.ref.partition("/")[2],) if item.document else (
+        item.type, owner, item.name
+    )  # fmt: skip
+    return SearchHit(
+        title=item.title,
+        path=item.path,
+        kind=item.kind,
+        subtitle=" · ".join(fact for fact in facts if fact and fact != item.title),
+        ref=EntityRef.parse(item.ref) if item.ref else None,
+        marked=words.mark(item.title),
+        score=value,
+        passage=passage(text, words) or beginning(text),
+        about=item.about,
+        changed=item.changed,
+    )
+
+
+def _texts(connection: Connection, items: Sequence[Found]) -> dict[tuple[bool, int], str]:
+    """Give what the things of a page say: descriptions of entities, texts of documents."""
+    found: dict[tuple[bool, int], str] = {}
+    entity, document = models.entity.c, models.search_document.c
+    ids = [item.id for item in items if not item.document]
+    for row in connection.execute(select(entity.id, entity.document).where(entity.id.in_(ids))):
+        metadata: Mapping[str, Any] = orjson.loads(row.document)["metadata"]
+        found[(False, row.id)] = str(metadata.get("description") or "")
+    ids = [item.id for item in items if item.document]
+    for row in connection.execute(select(document.id, document.text).where(document.id.in_(ids))):
+        found[(True, row.id)] = row.text
     return found
 
 
-def _documents(
-    connection: Connection, words: Words, kinds: Sequence[str], limit: int, asked: str
-) -> list[SearchHit]:
-    narrowed = "AND search_document.source IN :kinds" if kinds else ""
-    rows = _ask(
-        connection,
-        DOCUMENT_TEXT,
-        words,
-        f"""SELECT search_document.title, path, source, ref, {{rank}} AS rank
-            FROM search_document_text
-            JOIN search_document ON search_document.id = search_document_text.rowid
-            WHERE {{condition}} {narrowed}
-            ORDER BY {_nearness("search_document.title")}, rank LIMIT :limit""",
-        kinds,
-        limit,
-        asked,
-    )
-    return [
-        SearchHit(
-            title=row["title"],
-            path=row["path"],
-            kind=row["source"],
-            subtitle=row["ref"],
-            ref=EntityRef.parse(row["ref"]) if row["ref"] else None,
-            marked=words.mark(row["title"]),
-            score=-row["rank"],
-        )
-        for row in rows
-    ]
-
-
-def _nearness(*columns: str) -> str:
-    """Give the SQL value that puts names that are the query first, then those that begin with it.
-
-    It stands before the rank, or a name among many alike would fall to the limit.
-    """
-    same = " OR ".join(f"lower({column}) = :asked" for column in columns)
-    begins = " OR ".join(
-        f"substr(lower({column}), 1, length(:asked)) = :asked" for column in columns
-    )
-    return f"CASE WHEN {same} THEN 0 WHEN {begins} THEN 1 ELSE 2 END"
-
-
-def _ask(
-    connection: Connection,
-    index: TextIndex,
-    words: Words,
-    statement: str,
-    kinds: Sequence[str],
-    limit: int,
-    asked: str,
-) -> Sequence[RowMapping]:
-    dialect = connection.dialect.name
-    query = text(statement.format(rank=index.rank(dialect), condition=index.condition(dialect)))
-    values: dict[str, Any] = {"words": index.query(dialect, words), "limit": limit, "asked": asked}
-    if kinds:
-        query = query.bindparams(bindparam("kinds", expanding=True))
-        values["kinds"] = list(kinds)
-    return connection.execute(query, values).mappings().all()
+def titles_of(connection: Connection, refs: Iterable[str]) -> dict[str, str]:
+    """Give what entities are called, by their references."""
+    entity = models.entity.c
+    wanted = sorted(ref for ref in refs if ref)
+    rows = connection.execute(select(entity.ref, entity.title).where(entity.ref.in_(wanted)))
+    return {row.ref: row.title for row in rows}

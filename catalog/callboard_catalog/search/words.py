@@ -9,13 +9,17 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
+
+from callboard_catalog.search.pinyin import spoken_place
 
 _CJK: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _RUN: Final = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
 _ASCII_RUN: Final = re.compile(r"([a-z0-9]{1,64})[a-z0-9]*")
 _ACCENTS: Final = re.compile("[\u0300-\u036f]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_BEGIN: Final = r"(?:(?<![^\W_])|(?-i:(?<=[a-z0-9])(?=[A-Z])))"
 _LONGEST: Final = 64
 _LONGEST_QUERY: Final = 1_000
 _MOST: Final = 400
@@ -39,6 +43,11 @@ def _folded(text: str) -> str:
     if text.isascii():
         return text
     return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text)))
+
+
+def folded(text: str) -> str:
+    """Give a text as it is compared: variants of a character alike, in lower case."""
+    return _folded(text).lower()
 
 
 def _parts(run: str) -> Iterator[str]:
@@ -67,17 +76,22 @@ class Words:
 
     @classmethod
     def of_query(cls, text: str) -> "Words":
-        """Read what a person typed; the last word counts as begun, not as whole."""
-        runs = [run[:_LONGEST] for run in _RUN.findall(_folded(text[:_LONGEST_QUERY]))[:12]]
+        """Read what a person typed; the last word counts as begun, not as whole.
+
+        So do Latin letters that Chinese follows at once, as in zf网关: an input method was half
+        way.
+        """
+        folded = _folded(text[:_LONGEST_QUERY])
+        runs = [(found[0][:_LONGEST], found.end()) for found in islice(_RUN.finditer(folded), 12)]
         whole: dict[str, None] = {}
         prefixes: dict[str, None] = {}
-        for position, run in enumerate(runs):
+        for position, (run, end) in enumerate(runs):
             if _is_cjk(run[0]):
                 pairs = [run[i : i + 2] for i in range(len(run) - 1)]
                 whole.update(dict.fromkeys(pairs))
                 if not pairs:
                     prefixes[run] = None
-            elif position == len(runs) - 1:
+            elif position == len(runs) - 1 or (end < len(folded) and _is_cjk(folded[end])):
                 prefixes[run.lower()[:_LONGEST]] = None
             else:
                 whole[run.lower()[:_LONGEST]] = None
@@ -86,16 +100,34 @@ class Words:
     def __bool__(self) -> bool:
         return bool(self.whole or self.prefixes)
 
-    def mark(self, text: str) -> str:
-        """Put U+E000 and U+E001 around the places in a text that match."""
+    def places(self, text: str) -> list[tuple[int, int]]:
+        """Give where a text matches, as (start, end), in order; they may overlap.
+
+        Words of letters match where a word begins; pairs of Chinese characters anywhere.
+        """
         patterns = sorted((*self.whole, *self.prefixes), key=len, reverse=True)
         if not patterns:
-            return text
+            return []
+        either = "|".join(
+            re.escape(word) if _is_cjk(word[0]) else _BEGIN + re.escape(word) for word in patterns
+        )
         # Matches overlap: those of neighbouring pairs share a character.
-        either = "|".join(re.escape(pattern) for pattern in patterns)
-        covered: set[int] = set()
-        for match in re.finditer(f"(?=({either}))", text, re.I):
-            covered.update(range(*match.span(1)))
+        return [found.span(1) for found in re.finditer(f"(?=({either}))", text, re.I)]
+
+    def reads(self, text: str) -> bool:
+        """Say whether a Chinese text is read as one of the words."""
+        if text.isascii():
+            return False
+        typed = (word for word in (*self.whole, *self.prefixes) if word.isascii())
+        return any(spoken_place(text, word) for word in typed)
+
+    def mark(self, text: str) -> str:
+        """Put U+E000 and U+E001 around the places in a text that match, or are read like it."""
+        places = self.places(text)
+        if not places and not text.isascii():
+            typed = (word for word in (*self.whole, *self.prefixes) if word.isascii())
+            places = [place for word in typed if (place := spoken_place(text, word))]
+        covered = {at for start, end in places for at in range(start, end)}
         marked = "".join(
             f"\ue000{character}\ue001" if at in covered else character
             for at, character in enumerate(text)

@@ -13,8 +13,8 @@ from callboard.entities import EntityRef
 from callboard_catalog import models
 from callboard_catalog.descriptors import RelationPair, stable_json
 from callboard_catalog.ingest.candidate import Candidate
-from callboard_catalog.search.index import ENTITY_TEXT, TextRow
-from callboard_catalog.search.words import words_of
+from callboard_catalog.search.entities import PLACES, text_row, title_of
+from callboard_catalog.search.index import ENTITY_TEXT
 from callboard_catalog.store.bulk import delete_where, insert_rows
 
 ENTITY: Final = models.entity
@@ -28,7 +28,6 @@ IN_COLUMNS: Final = frozenset(
 LONGEST_KEY = LONGEST_VALUE = 200
 MOST_FIELDS: Final = 200
 DEEPEST_FIELD: Final = 6
-WORDS_OF_BODY: Final = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Stored:
         values = (
             kind,
             rest.partition("/")[2],
-            _title(metadata, spec),
+            title_of(metadata, spec),
             _word(spec.get("type")),
             _word(spec.get("lifecycle")),
             related.get("ownedBy", ""),
@@ -68,12 +67,6 @@ def _first_targets(pairs: list[RelationPair] | Any) -> dict[str, str]:
         if key not in found:
             found[key] = str(pair.target)
     return found
-
-
-def _title(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
-    profile = spec.get("profile")
-    display = profile.get("displayName") if isinstance(profile, dict) else None
-    return str(metadata.get("title") or display or metadata["name"])
 
 
 def _word(value: Any) -> str:
@@ -244,9 +237,6 @@ def fields_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 _NOT_INDEXED: Final = frozenset(
     {"name", "namespace", "title", "description", "uid", "etag", "links"}
 )
-_PLACES: Final = (
-    "backstage.io/managed-by-", "backstage.io/view-url", "backstage.io/edit-url",
-)  # fmt: skip
 
 
 def _own(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -254,7 +244,7 @@ def _own(metadata: Mapping[str, Any]) -> dict[str, Any]:
     annotations = kept.get("annotations")
     if annotations:
         kept["annotations"] = {
-            key: value for key, value in annotations.items() if not key.startswith(_PLACES)
+            key: value for key, value in annotations.items() if not key.startswith(PLACES)
         }
     return kept
 
@@ -273,21 +263,3 @@ def _flat(path: str, value: Any, depth: int) -> Iterator[tuple[str, str]]:
         yield path, "true" if value else "false"
     elif value is not None:
         yield path, str(value)
-
-
-def text_row(entity_id: int, document: Mapping[str, Any]) -> TextRow:
-    """Give the words by which an entity is found."""
-    metadata, spec = document["metadata"], document.get("spec") or {}
-    called = f"{metadata['name']} {_title(metadata, spec)}"
-    facts = [document["kind"], *(metadata.get("tags") or ())]
-    facts += [spec[key] for key in ("type", "owner", "system") if isinstance(spec.get(key), str)]
-    body = [str(metadata.get("description") or "")]
-    body += [str(link.get("title") or "") for link in metadata.get("links") or ()]
-    annotations = metadata.get("annotations") or {}
-    body += [value for key, value in annotations.items() if not key.startswith(_PLACES)]
-    return TextRow(
-        entity_id,
-        words_of(called),
-        words_of(" ".join(facts)),
-        words_of(" ".join(body)[:4000], WORDS_OF_BODY),
-    )

@@ -1,0 +1,230 @@
+"""Operators as conditions on the tables."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, exists, func, literal, not_, or_, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from callboard.entities import EntityRef
+from callboard.errors import InputError
+from callboard_catalog import models
+from callboard_catalog.search.operators import Filter
+
+ENTITY: Final = models.entity
+DOCUMENT: Final = models.search_document
+TAG_KEY: Final = "metadata.tags"
+NAMED: Final[Mapping[str, tuple[str, ...]]] = {
+    "owner": ("group", "user"),
+    "system": ("system",),
+    "domain": ("domain",),
+}
+"""Operators whose values are entities, and of which kinds."""
+
+OWNERLESS: Final = ("user", "group", "location")
+"""Kinds that have no owner."""
+
+_MOST_NAMED: Final = 200
+_CATALOG: Final = frozenset({"catalog", "entities"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searcher:
+    """Who searches, and what they call things.
+
+    `mine` and `starred` are references as text, `visits` says how often they opened a path.
+    `kinds` maps what kinds are called, in lower case, to kinds; `sources` the keys of search
+    sources to what they are called.
+    """
+
+    mine: frozenset[str] = frozenset()
+    starred: frozenset[str] = frozenset()
+    visits: Mapping[str, int] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+NOBODY: Final = Searcher()
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What filters leave. `entity` are conditions on entities, and on those documents are about.
+
+    `kinds` narrows entities only. `wanted` says of which search sources documents are asked for,
+    None for all; `entities` whether entities are. `unmatched` are the values that name nothing.
+    """
+
+    entity: tuple[ColumnElement[bool], ...] = ()
+    kinds: tuple[ColumnElement[bool], ...] = ()
+    entities: bool = True
+    wanted: frozenset[str] | None = None
+    unwanted: frozenset[str] = frozenset()
+    unmatched: tuple[Filter, ...] = ()
+
+    def documents(self) -> list[ColumnElement[bool]]:
+        """Give the conditions on documents, which are joined with the entities they are about."""
+        found = list(self.entity)
+        if self.wanted is not None:
+            found.append(DOCUMENT.c.source.in_(sorted(self.wanted)))
+        if self.unwanted:
+            found.append(DOCUMENT.c.source.not_in(sorted(self.unwanted)))
+        return found
+
+
+def narrow(connection: Connection, filters: Iterable[Filter], searcher: Searcher) -> Narrowing:
+    """Turn filters into conditions. Names of entities are looked up, one question for each."""
+    return _Narrower(connection, searcher).of(filters)
+
+
+class _Narrower:
+    def __init__(self, connection: Connection, searcher: Searcher) -> None:
+        self.connection = connection
+        self.searcher = searcher
+        self.entity: list[ColumnElement[bool]] = []
+        self.kinds: list[ColumnElement[bool]] = []
+        self.entities = True
+        self.wanted: frozenset[str] | None = None
+        self.unwanted: frozenset[str] = frozenset()
+        self.unmatched: list[Filter] = []
+
+    def of(self, filters: Iterable[Filter]) -> Narrowing:
+        for item in filters:
+            if item.operator in ("kind", "in"):
+                self._place(item)
+                continue
+            condition = self._condition(item)
+            self.entity.append(not_(condition) if item.negated else condition)
+        return Narrowing(
+            tuple(self.entity), tuple(self.kinds), self.entities, self.wanted, self.unwanted,
+            tuple(self.unmatched),
+        )  # fmt: skip
+
+    def _condition(self, item: Filter) -> ColumnElement[bool]:
+        lower = [value.lower() for value in item.values]
+        if item.operator in NAMED:
+            refs = self._refs(item)
+            if item.operator == "domain":
+                return _in_domain(refs)
+            return ENTITY.c[item.operator].in_(refs)
+        if item.operator == "tag":
+            return _has_tag(lower)
+        if item.operator == "source":
+            table = models.source
+            named = select(table.c.id).where(func.lower(table.c.name).in_(lower))
+            return ENTITY.c.source_id.in_(named)
+        if item.operator == "is":
+            return or_(*(self._is(item, value) for value in lower))
+        return func.lower(ENTITY.c[item.operator]).in_(lower)
+
+    def _is(self, item: Filter, value: str) -> ColumnElement[bool]:
+        if value == "starred":
+            return ENTITY.c.ref.in_(sorted(self.searcher.starred))
+        if value == "mine":
+            return ENTITY.c.owner.in_(sorted(self.searcher.mine))
+        if value == "deprecated":
+            return func.lower(ENTITY.c.lifecycle) == "deprecated"
+        if value == "orphan":
+            owner = ENTITY.alias("holder")
+            has_owner = exists().where(owner.c.ref == ENTITY.c.owner)
+            return and_(ENTITY.c.kind.not_in(OWNERLESS), not_(has_owner))
+        self.unmatched.append(Filter(item.operator, (value,)))
+        return literal(False)
+
+    def _place(self, item: Filter) -> None:
+        """Narrow by kind or search source; both are what a thing is."""
+        kinds: set[str] = set()
+        sources: set[str] = set()
+        everything = False
+        for value in item.values:
+            lower = value.lower()
+            named = self._sources(lower)
+            if item.operator == "in" and lower in _CATALOG:
+                everything = True
+            elif named:
+                sources |= named
+            elif item.operator == "kind":
+                kinds.add(self.searcher.kinds.get(lower, lower))
+            else:
+                self.unmatched.append(Filter(item.operator, (value,)))
+        chosen = ENTITY.c.kind.in_(sorted(kinds))
+        if item.negated:
+            self.entities = self.entities and not everything
+            self.unwanted |= sources
+            if kinds:
+                self.kinds.append(not_(chosen))
+            return
+        self.entities = self.entities and (everything or bool(kinds))
+        self.wanted = frozenset(sources) & (sources if self.wanted is None else self.wanted)
+        if kinds:
+            self.kinds.append(chosen)
+
+    def _sources(self, value: str) -> set[str]:
+        """Give the keys of the search sources of that key, plugin, name or title."""
+        return {
+            key
+            for key, titles in self.searcher.sources.items()
+            if value in (key, *key.split(".", 1), *(title.lower() for title in titles))
+        }
+
+    def _refs(self, item: Filter) -> list[str]:
+        """Give the references an operator's values mean: by reference, name or title.
+
+        What no name or title is means those it begins, or, where no such entity is there, the
+        reference that entities may still have.
+        """
+        kinds = NAMED[item.operator]
+        found: dict[str, set[str]] = {value: _written(value) for value in item.values}
+        plain = [value for value, refs in found.items() if not refs]
+        if plain:
+            lower = [value.lower() for value in plain]
+            title = func.lower(ENTITY.c.title)
+            for row in self._named(kinds, or_(ENTITY.c.name.in_(lower), title.in_(lower))):
+                for value in plain:
+                    if value.lower() in (row.name, row.title.lower()):
+                        found[value].add(row.ref)
+        for value in plain:
+            if not found[value]:
+                found[value] = self._begun(item, kinds, value)
+        return sorted(ref for refs in found.values() for ref in refs)
+
+    def _begun(self, item: Filter, kinds: Sequence[str], value: str) -> set[str]:
+        lower = value.lower()
+        begins = or_(
+            ENTITY.c.name.startswith(lower, autoescape=True),
+            func.lower(ENTITY.c.title).startswith(lower, autoescape=True),
+        )
+        found = {row.ref for row in self._named(kinds, begins)}
+        if not found:
+            self.unmatched.append(Filter(item.operator, (value,)))
+        return found or {f"{kind}:default/{lower}" for kind in kinds}
+
+    def _named(self, kinds: Sequence[str], condition: ColumnElement[bool]) -> Sequence[Any]:
+        columns = (ENTITY.c.ref, ENTITY.c.name, ENTITY.c.title)
+        statement = select(*columns).where(ENTITY.c.kind.in_(kinds), condition)
+        return self.connection.execute(statement.limit(_MOST_NAMED)).all()
+
+
+def _written(value: str) -> set[str]:
+    """Give the reference a value is, if it is written as one."""
+    try:
+        return {str(EntityRef.parse(value))} if ":" in value else set()
+    except InputError:
+        return set()
+
+
+def _in_domain(refs: Sequence[str]) -> ColumnElement[bool]:
+    system = ENTITY.alias("system_of_domain")
+    inside = select(system.c.ref).where(system.c.kind == "system", system.c.domain.in_(refs))
+    return or_(ENTITY.c.domain.in_(refs), ENTITY.c.system.in_(inside))
+
+
+def _has_tag(values: Sequence[str]) -> ColumnElement[bool]:
+    entity_field = models.entity_field
+    key = select(models.field_key.c.id).where(models.field_key.c.name == TAG_KEY)
+    return exists().where(
+        entity_field.c.key_id == key.scalar_subquery(),
+        entity_field.c.value.in_(values),
+        entity_field.c.entity_id == ENTITY.c.id,
+    )
