@@ -101,7 +101,11 @@ class ColumnContext(PageContext):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NavItem:
-    """A link in the sidebar. `section` is `main`, `deliver`, `assure` or `administer`."""
+    """A link in the sidebar. `section` is `main`, `deliver`, `assure` or `administer`.
+
+    `letter` opens the page after the key `g`. Where it is taken by a link above, or none is asked
+    for, the first letter of `name` that is free is taken.
+    """
 
     name: str
     title: Text
@@ -110,6 +114,7 @@ class NavItem:
     section: Literal["main", "deliver", "assure", "administer"] = "main"
     order: int = 100
     permission: str = ""
+    letter: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

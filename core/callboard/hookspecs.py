@@ -136,7 +136,7 @@ def callboard_navigation() -> "Iterable[c.NavItem] | None":
 
         @hookimpl
         def callboard_navigation():
-            return [NavItem(name="hello", title=_("Hello"), path="/hello/")]
+            return [NavItem(name="hello", title=_("Hello"), path="/hello/", letter="e")]
     """
 
 

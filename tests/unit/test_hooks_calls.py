@@ -122,6 +122,7 @@ def test_callboard_translations() -> None:
 def test_callboard_navigation() -> None:
     item = only(load_example("callboard_navigation").contributions.navigation)
     assert (item.key, item.value.path, item.value.section) == ("hello.hello", "/hello/", "main")
+    assert item.value.letter == "e"
 
 
 def test_callboard_pages() -> None:

@@ -25,8 +25,15 @@ def _administer(name: str, title: Text, icon: str, order: int) -> c.NavItem:
 
 SHELL: Final = Part(
     navigation=(
-        c.NavItem(name="home", title=_("Home"), path="/", icon="home", order=10),
-        c.NavItem(name="catalog", title=_("Catalog"), path="/catalog", icon="catalog", order=20),
+        c.NavItem(name="home", title=_("Home"), path="/", icon="home", order=10, letter="h"),
+        c.NavItem(
+            name="catalog",
+            title=_("Catalog"),
+            path="/catalog",
+            icon="catalog",
+            order=20,
+            letter="c",
+        ),
         _administer("sources", _("Sources"), "branch", 10),
         _administer("problems", _("Problems"), "flag", 20),
         _administer("jobs", _("Jobs"), "clock", 30),

@@ -1,8 +1,9 @@
 """What all pages share: the shell around them and the parts they are made with."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import HTTPConnection, Request
@@ -47,7 +48,7 @@ class Crumb:
     path: str = ""
 
 
-@dataclass(slots=True)
+@dataclass
 class Portal:
     """The parts of the running portal, kept at `app.state.portal`."""
 
@@ -62,6 +63,11 @@ class Portal:
     navigation: list[tuple[Text, list[NavItem]]] = field(default_factory=list)
 
     @classmethod
+    @cached_property
+    def letters(self) -> dict[str, str]:
+        """The letter that opens a page after the key `g`, by the path of the page."""
+        return letters_of([item for _, items in self.navigation for item in items])
+
     def of(cls, runtime: "Runtime") -> "Portal":
         """Put the parts together."""
         assets = Assets(runtime.plugins.directories("callboard_static"))
@@ -242,6 +248,7 @@ class Portal:
             "csrf_token": token,
             "here": _here(request),
             "crumbs": (),
+            "nav_letters": self.letters,
             "live": True,
             "languages": [(tag, LANGUAGE_NAMES.get(tag, tag)) for tag in portal.languages],
         }
@@ -281,6 +288,17 @@ def _here(request: Request) -> str:
 
 
 def _navigation(runtime: "Runtime") -> list[tuple[Text, list[NavItem]]]:
+def letters_of(items: Sequence[NavItem]) -> dict[str, str]:
+    """Give each link a letter of its own, as far as they go: those asked for come first."""
+    letters: dict[str, str] = {}
+    for wishes in ([item.letter for item in items], [item.name for item in items]):
+        for item, wish in zip(items, wishes, strict=True):
+            free = [letter for letter in wish.lower() if letter in _LETTERS - {*letters.values()}]
+            if item.path not in letters and free:
+                letters[item.path] = free[0]
+    return letters
+
+
     items = [item.value for item in runtime.plugins.contributions.navigation]
     grouped = [
         (title, [item for item in items if item.section == section])
