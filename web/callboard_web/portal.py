@@ -37,6 +37,7 @@ SECTIONS: Final[Mapping[str, Text]] = {
     "administer": _("Administer"),
 }
 LANGUAGE_NAMES: Final = {"en": "English", "zh-CN": "中文"}
+_LETTERS: Final = frozenset("abcdefhijklmnopqrstuvwxyz")  # g begins the sequence
 VARY: Final = "HX-Request, Cookie, Accept-Language"
 
 
@@ -62,12 +63,12 @@ class Portal:
     flashes: Flashes
     navigation: list[tuple[Text, list[NavItem]]] = field(default_factory=list)
 
-    @classmethod
     @cached_property
     def letters(self) -> dict[str, str]:
         """The letter that opens a page after the key `g`, by the path of the page."""
         return letters_of([item for _, items in self.navigation for item in items])
 
+    @classmethod
     def of(cls, runtime: "Runtime") -> "Portal":
         """Put the parts together."""
         assets = Assets(runtime.plugins.directories("callboard_static"))
@@ -232,6 +233,11 @@ class Portal:
         counts = self.runtime.catalog.problem_counts()
         return sum(number for kind, number in counts.items() if kind != "warning")
 
+    def origin(self, request: HTTPConnection) -> str:
+        """Give the portal's address without a slash at the end, as other pages link to it."""
+        base = self.runtime.portal.base_url
+        return base or f"{request.url.scheme}://{request.url.netloc}"
+
     def is_secure(self, request: HTTPConnection) -> bool:
         """Say whether people reach the portal over https."""
         base = self.runtime.portal.base_url
@@ -242,13 +248,13 @@ class Portal:
         return {
             "portal": portal,
             "navigation": self.navigation,
+            "nav_letters": self.letters,
             "nav_path": request.url.path,
             "nav_counts": self._counts() if counts else {},
             "csrf_field": csrf_module.FIELD,
             "csrf_token": token,
             "here": _here(request),
             "crumbs": (),
-            "nav_letters": self.letters,
             "live": True,
             "languages": [(tag, LANGUAGE_NAMES.get(tag, tag)) for tag in portal.languages],
         }
@@ -282,12 +288,6 @@ def wants_fragment(request: Request) -> bool:
     return "hx-request" in headers and "hx-history-restore-request" not in headers
 
 
-def _here(request: Request) -> str:
-    query = request.url.query
-    return f"{request.url.path}?{query}" if query else request.url.path
-
-
-def _navigation(runtime: "Runtime") -> list[tuple[Text, list[NavItem]]]:
 def letters_of(items: Sequence[NavItem]) -> dict[str, str]:
     """Give each link a letter of its own, as far as they go: those asked for come first."""
     letters: dict[str, str] = {}
@@ -299,6 +299,12 @@ def letters_of(items: Sequence[NavItem]) -> dict[str, str]:
     return letters
 
 
+def _here(request: Request) -> str:
+    query = request.url.query
+    return f"{request.url.path}?{query}" if query else request.url.path
+
+
+def _navigation(runtime: "Runtime") -> list[tuple[Text, list[NavItem]]]:
     items = [item.value for item in runtime.plugins.contributions.navigation]
     grouped = [
         (title, [item for item in items if item.section == section])
