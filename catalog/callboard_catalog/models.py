@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
 )
 
 from callboard.database.types import Json, TranslatedText, UtcDateTime, metadata
@@ -102,6 +103,8 @@ entity: Final = Table(
     Index("ix_entity_updated", "updated_at", "id"),
 )
 """What is served. `kind` and `name` are lower case; `document` keeps the case of its author."""
+
+Index("ix_entity_title", func.lower(entity.c.title), entity.c.id)
 
 relation: Final = Table(
     "relation",

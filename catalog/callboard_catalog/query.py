@@ -1,61 +1,48 @@
-"""Lists, facets and counts over the table of entities."""
+"""What a list of entities can be asked for, and what it answers."""
 
 import base64
 import binascii
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import (
-    Connection,
-    FromClause,
-    Select,
-    and_,
-    exists,
-    func,
-    literal,
-    or_,
-    select,
-    text,
-)
+from sqlalchemy import func
 from sqlalchemy.sql.elements import ColumnElement
 
-from callboard.entities import Entity
+from callboard.entities import Entity, EntityRef
 from callboard.errors import InputError
 from callboard_catalog import models
-from callboard_catalog.search.index import ENTITY_TEXT, TextIndex
-from callboard_catalog.search.words import Words
 
 TABLE: Final = models.entity
 COLUMNS: Final = (TABLE.c.id, TABLE.c.ref, TABLE.c.document)
-TAG_KEY: Final = "metadata.tags"
 
-SORTS: Final[dict[str, ColumnElement[Any]]] = {
+FACETS: Final = (
+    "kind", "type", "owner", "lifecycle", "tag", "system", "domain", "source",
+)  # fmt: skip
+"""What entities are counted by. An empty value stands for those that have none."""
+
+ORDERED: Final[Mapping[str, ColumnElement[Any]]] = {
     "name": TABLE.c.name,
     "title": func.lower(TABLE.c.title),
-    "kind": TABLE.c.kind,
-    "type": TABLE.c.type,
-    "owner": TABLE.c.owner,
-    "lifecycle": TABLE.c.lifecycle,
     "updated": TABLE.c.updated_at,
 }
-FACETS: Final[dict[str, ColumnElement[Any]]] = {
-    "kind": TABLE.c.kind,
-    "type": TABLE.c.type,
-    "owner": TABLE.c.owner,
-    "lifecycle": TABLE.c.lifecycle,
-    "system": TABLE.c.system,
-}
+"""The orders the database gives, each by an index."""
+
+SORTS: Final = (*ORDERED, "kind", "type", "owner", "lifecycle", "system", "domain", "source")
+"""By name and title as the database compares text; by the others as `label` reads, empty last."""
+
+MOST_ROWS: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListRequest:
-    """What a list asks for. Several values of one field mean any of them.
+    """What a list asks for. Several values of one field mean any of them, an empty one none.
 
     Kinds are lower-case; owners, systems and domains are canonical references as text. `limit`
-    is 1 to 500. `cursor` is one handed out with a page of the same request.
+    is 1 to 500. `cursor` is one handed out with a page of the same request. `owned_by` and `refs`
+    narrow to what has one of these owners, and to these entities, where they are not None.
     """
 
     kinds: tuple[str, ...] = ()
@@ -66,6 +53,8 @@ class ListRequest:
     systems: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    owned_by: tuple[str, ...] | None = None
+    refs: tuple[str, ...] | None = None
     text: str = ""
     sort: str = "name"
     descending: bool = False
@@ -73,29 +62,65 @@ class ListRequest:
     cursor: str = ""
 
     def filters(self) -> "ListRequest":
-        """Give the request without what only turns pages, as a key for totals and facets."""
+        """Give the request without what only turns pages, as a key for what is counted."""
         return replace(self, sort="name", descending=False, limit=50, cursor="")
+
+    def chosen(self, facet: str) -> tuple[str, ...]:
+        """Give the values of a facet that are asked for; tags in lower case, as they are kept."""
+        values: tuple[str, ...] = getattr(self, f"{facet}s")
+        return tuple(value.lower() for value in values) if facet == "tag" else values
+
+    def check(self) -> None:
+        """Raise `InputError` for what no list can give."""
+        if self.sort not in SORTS or not 1 <= self.limit <= MOST_ROWS:
+            raise InputError(
+                "The list cannot be sorted or sized like that.",
+                hint=f"Sort by {', '.join(SORTS)}; ask for 1 to {MOST_ROWS} rows.",
+            )
+        if any("\0" in value for facet in FACETS for value in self.chosen(facet)):
+            raise InputError("A filter holds a zero character, which no entity can have.")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an entity on a list comes from: its source, and when it changed last."""
+
+    source: str
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class ListResult:
-    """A page of entities. `first` is the position of the first one, counted from 1."""
+    """A page of entities. `first` is the position of the first one, counted from 1.
+
+    `titles` has what the owners, systems and domains of the page are called.
+    """
 
     entities: list[Entity]
     total: int
     next_cursor: str
     previous_cursor: str
     first: int
+    places: Mapping[EntityRef, Place] = field(default_factory=dict)
+    titles: Mapping[EntityRef, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class FacetValue:
-    """A value of a facet with the number of entities it would leave."""
+    """A value of a facet with the number of entities it would leave. `label` is for people."""
 
     value: str
     label: str
     count: int
     selected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """The values of a facet that were asked for, of `number` that would leave anything."""
+
+    values: Sequence[FacetValue]
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,198 +156,3 @@ class Cursor:
             raise InputError(
                 "The cursor cannot be read.", hint="Start again from the first page."
             ) from error
-
-
-def conditions(
-    connection: Connection, request: ListRequest, *, without: str = ""
-) -> list[ColumnElement[bool]]:
-    """Give the conditions of a request, leaving out those of the facet `without`."""
-    columns = {
-        "kind": (TABLE.c.kind, request.kinds),
-        "type": (TABLE.c.type, request.types),
-        "owner": (TABLE.c.owner, request.owners),
-        "lifecycle": (TABLE.c.lifecycle, request.lifecycles),
-        "system": (TABLE.c.system, request.systems),
-        "domain": (TABLE.c.domain, request.domains),
-    }
-    given = (
-        *request.tags,
-        *request.sources,
-        *(v for _, values in columns.values() for v in values),
-    )
-    if any("\0" in value for value in given):
-        raise InputError("A filter holds a zero character, which no entity can have.")
-    found: list[ColumnElement[bool]] = [
-        column == values[0] if len(values) == 1 else column.in_(values)
-        for name, (column, values) in columns.items()
-        if values and name != without
-    ]
-    if request.tags and without != "tag":
-        found.append(_has_tag(request.tags))
-    if request.sources and without != "source":
-        named = select(models.source.c.id).where(models.source.c.name.in_(request.sources))
-        found.append(TABLE.c.source_id.in_(named))
-    if request.text.strip():
-        found.append(_matches(connection.dialect.name, request.text))
-    return found
-
-
-def _has_tag(tags: Sequence[str]) -> ColumnElement[bool]:
-    field = models.entity_field
-    key = select(models.field_key.c.id).where(models.field_key.c.name == TAG_KEY)
-    lower = [tag.lower() for tag in tags]
-    return exists().where(
-        field.c.key_id == key.scalar_subquery(),
-        field.c.value.in_(lower),
-        field.c.entity_id == TABLE.c.id,
-    )
-
-
-def _matches(dialect: str, query: str) -> ColumnElement[bool]:
-    words = Words.of_query(query)
-    if not words:
-        return literal(False)
-    found = text(f"SELECT rowid FROM entity_text WHERE {ENTITY_TEXT.condition(dialect)}")
-    bound = found.bindparams(words=TextIndex.query(dialect, words))
-    return TABLE.c.id.in_(bound.columns(TABLE.c.id))
-
-
-def page(connection: Connection, request: ListRequest) -> tuple[list[Any], str, str, int]:
-    """Give the rows (id, ref, document, sort value) of one page, its cursors and first position."""
-    sort = SORTS.get(request.sort)
-    if sort is None or not 1 <= request.limit <= 500:
-        raise InputError(
-            "The list cannot be sorted or sized like that.",
-            hint=f"Sort by {', '.join(SORTS)}; ask for 1 to 500 rows.",
-        )
-    order = f"-{request.sort}" if request.descending else request.sort
-    cursor = Cursor.decode(request.cursor) if request.cursor else None
-    if cursor and cursor.sort != order:
-        raise InputError("The cursor is of another order.", hint="Start from the first page.")
-    back = cursor is not None and cursor.back
-    downward = request.descending != back
-    statement = select(*COLUMNS, sort.label("sort_value")).where(*conditions(connection, request))
-    if cursor:
-        statement = statement.where(_beyond(sort, cursor, downward))
-    ordering = (sort.desc(), TABLE.c.id.desc()) if downward else (sort.asc(), TABLE.c.id.asc())
-    rows = list(connection.execute(statement.order_by(*ordering).limit(request.limit + 1)))
-    more = len(rows) > request.limit
-    rows = rows[: request.limit]
-    if back:
-        rows.reverse()
-    return rows, *_cursors(rows, order, cursor, more)
-
-
-def _beyond(sort: ColumnElement[Any], cursor: Cursor, downward: bool) -> ColumnElement[bool]:
-    if downward:
-        return or_(sort < cursor.value, and_(sort == cursor.value, TABLE.c.id < cursor.id))
-    return or_(sort > cursor.value, and_(sort == cursor.value, TABLE.c.id > cursor.id))
-
-
-def _cursors(
-    rows: Sequence[Any], order: str, cursor: Cursor | None, more: bool
-) -> tuple[str, str, int]:
-    first = cursor.first if cursor else 1
-    if not rows:
-        return *_ways_out(order, cursor), 0
-    if cursor and cursor.back:
-        first = max(1, first - len(rows))
-    has_next = more or (cursor is not None and cursor.back)
-    has_previous = more if cursor and cursor.back else cursor is not None
-    following = Cursor(rows[-1].sort_value, rows[-1].id, False, first + len(rows), order)
-    preceding = Cursor(rows[0].sort_value, rows[0].id, True, first, order)
-    return (
-        following.encode() if has_next else "",
-        preceding.encode() if has_previous else "",
-        first,
-    )
-
-
-def _ways_out(order: str, cursor: Cursor | None) -> tuple[str, str]:
-    """Give the cursors of a page that became empty: what it stood at is the nearest there is."""
-    if cursor is None:
-        return "", ""
-    step = -1 if order.startswith("-") else 1
-    if cursor.back:
-        return replace(cursor, id=max(0, cursor.id - step), back=False, first=1).encode(), ""
-    return "", replace(cursor, id=cursor.id + step, back=True).encode()
-
-
-def total(connection: Connection, request: ListRequest) -> int:
-    """Count the entities of a request."""
-    statement = select(func.count()).select_from(TABLE).where(*conditions(connection, request))
-    return connection.scalar(statement) or 0
-
-
-def facets(
-    connection: Connection, request: ListRequest, *, most: int = 12
-) -> dict[str, list[FacetValue]]:
-    """Count the values of every facet: each under all filters but its own, the commonest first."""
-    counted = {
-        name: _count(connection, request, name, column, most) for name, column in FACETS.items()
-    }
-    counted["tag"] = _count_tags(connection, request, most)
-    counted["source"] = _count_sources(connection, request, most)
-    return counted
-
-
-def _selected(request: ListRequest, name: str) -> tuple[str, ...]:
-    values: tuple[str, ...] = getattr(request, f"{name}s")
-    return values
-
-
-def _count(
-    connection: Connection,
-    request: ListRequest,
-    name: str,
-    column: ColumnElement[Any],
-    most: int,
-) -> list[FacetValue]:
-    statement = select(column, func.count().label("found")).where(
-        column != "", *conditions(connection, request, without=name)
-    )
-    return _values(connection, statement, TABLE, column, _selected(request, name), most)
-
-
-def _count_tags(connection: Connection, request: ListRequest, most: int) -> list[FacetValue]:
-    field = models.entity_field
-    key = select(models.field_key.c.id).where(models.field_key.c.name == TAG_KEY)
-    joined = field.join(TABLE, TABLE.c.id == field.c.entity_id)
-    statement = select(field.c.value, func.count().label("found")).where(
-        field.c.key_id == key.scalar_subquery(), *conditions(connection, request, without="tag")
-    )
-    return _values(connection, statement, joined, field.c.value, request.tags, most)
-
-
-def _count_sources(connection: Connection, request: ListRequest, most: int) -> list[FacetValue]:
-    joined = TABLE.join(models.source, models.source.c.id == TABLE.c.source_id)
-    statement = select(models.source.c.name, func.count().label("found")).where(
-        *conditions(connection, request, without="source")
-    )
-    return _values(connection, statement, joined, models.source.c.name, request.sources, most)
-
-
-def _values(
-    connection: Connection,
-    statement: Select[Any],
-    table: FromClause,
-    column: ColumnElement[Any],
-    selected: Sequence[str],
-    most: int,
-) -> list[FacetValue]:
-    counted = statement.select_from(table).group_by(column)
-    common = connection.execute(counted.order_by(func.count().desc(), column).limit(most))
-    counts = {row[0]: row[1] for row in common}
-    missing = [value for value in selected if value not in counts]
-    if missing:
-        rows = connection.execute(counted.where(column.in_(missing)))
-        counts.update(dict.fromkeys(missing, 0) | {row[0]: row[1] for row in rows})
-    return [
-        FacetValue(value, _label(value), count, value in selected)
-        for value, count in counts.items()
-    ]
-
-
-def _label(value: str) -> str:
-    kind, slash, name = value.partition("/")
-    return name if slash and ":" in kind else value

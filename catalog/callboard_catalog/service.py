@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
 
@@ -15,7 +15,9 @@ from callboard.database import Database
 from callboard.entities import Entity, EntityRef
 from callboard.i18n import Text
 from callboard_catalog import models, query
+from callboard_catalog.facets import FacetIndex, read_index
 from callboard_catalog.history import Version, change_count, last_change, versions
+from callboard_catalog.lists import Lists
 from callboard_catalog.problems import (
     Problem,
     ProblemKind,
@@ -23,7 +25,7 @@ from callboard_catalog.problems import (
     problem_counts,
     problems,
 )
-from callboard_catalog.query import FacetValue, ListRequest, ListResult
+from callboard_catalog.query import Facet, FacetValue, ListRequest, ListResult
 from callboard_catalog.reading import (
     Referrer,
     Related,
@@ -106,6 +108,8 @@ class CatalogService:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._cache = _Cache()
+        self._facet_index: FacetIndex | None = None
+        self._index_lock = threading.Lock()
         self._held: ContextVar[tuple[Connection, int] | None] = ContextVar("held", default=None)
 
     @contextmanager
@@ -171,28 +175,74 @@ class CatalogService:
 
     def list(self, request: ListRequest) -> ListResult:
         """Give one page of entities."""
-        with self._read() as connection:
-            rows, following, preceding, first = query.page(connection, request)
-            key = ("total", request.filters())
-            total = self._cached(connection, key, lambda: query.total(connection, request))
-            entities = entities_of(connection, rows)
-        return ListResult(entities, total, following, preceding, first)
+        with self._lists() as lists:
+            return lists.page(request)
 
-    def facets(self, request: ListRequest) -> Mapping[str, Sequence[FacetValue]]:
-        """Count the values of every facet under the request's filters."""
-        with self._read() as connection:
-            key = ("facets", request.filters())
-            return self._cached(connection, key, lambda: query.facets(connection, request))
+    def facets(
+        self, request: ListRequest, *, most: int = 8, more: str = "", find: str = ""
+    ) -> Mapping[str, Facet]:
+        """Count the values of every facet, each under all of the request's filters but its own.
+
+        `more` is a facet of which up to 200 values are given, those with `find` in their label.
+        """
+        with self._lists() as lists:
+            return lists.facets(request, most=most, more=more, find=find)
+
+    def values(self, request: ListRequest, facet: str, *, find: str = "") -> Sequence[FacetValue]:
+        """Give all values of a facet under the request's other filters, as they read.
+
+        `find` narrows to those whose label has this text in it; having no value is left out.
+        """
+        with self._lists() as lists:
+            return lists.values(request, facet, find)
+
+    def total(self, request: ListRequest) -> int:
+        """Count what a request finds."""
+        with self._lists() as lists:
+            return len(lists.matching(request))
+
+    def source_counts(self, request: ListRequest) -> Mapping[str, int]:
+        """Give the sources of what a request finds, with how much of it each has."""
+        with self._lists() as lists:
+            return lists.source_counts(request)
+
+    def walk(self, request: ListRequest, *, step: int = 500) -> Iterator[ListResult]:
+        """Give all that a request finds, page by page, each read for itself."""
+        request = replace(request, limit=step, cursor="")
+        while True:
+            result = self.list(request)
+            if result.entities:
+                yield result
+            if not result.next_cursor:
+                return
+            request = replace(request, cursor=result.next_cursor)
 
     def counts(self) -> dict[str, int]:
         """Count the entities of each kind."""
+        with self._lists() as lists:
+            return {kind: len(rows) for kind, rows in lists.index.values["kind"].items()}
 
-        def count(connection: Connection) -> dict[str, int]:
-            statement = select(ENTITY.c.kind, func.count()).group_by(ENTITY.c.kind)
-            return {row[0]: row[1] for row in connection.execute(statement)}
-
+    @contextmanager
+    def _lists(self) -> Iterator[Lists]:
+        held = self._held.get()
         with self._read() as connection:
-            return self._cached(connection, "counts", lambda: count(connection))
+            generation = held[1] if held else _generation(connection)
+            yield Lists(
+                connection,
+                self._index(connection, generation),
+                lambda key, make: self._cache.get(generation, key, make),
+            )
+
+    def _index(self, connection: Connection, generation: int) -> FacetIndex:
+        """Give the index of facets, brought up to date by the first who asks for it."""
+        known = self._facet_index
+        if known is None or known.generation < generation:
+            with self._index_lock:
+                known = self._facet_index
+                # One that is newer than this connection's state serves as well.
+                if known is None or known.generation < generation:
+                    known = self._facet_index = read_index(connection, generation, known)
+        return known
 
     def recent(self, limit: int = 10) -> Sequence[tuple[Entity, datetime]]:
         """Give the entities that changed last, with the time."""
@@ -300,6 +350,14 @@ class CatalogService:
     def source(self, name: str) -> SourceState | None:
         """Give one source by its name."""
         return next((item for item in self.sources() if item.name == name), None)
+
+    def cached(self, key: Any, make: Callable[[Connection], T]) -> T:
+        """Give what `make` reads from the tables, the same answer until the catalog changes.
+
+        `key` must be unlike those of others: a tuple that begins with the reader's own name.
+        """
+        with self._read() as connection:
+            return self._cached(connection, key, lambda: make(connection))
 
     def _cached(self, connection: Connection, key: Any, make: Callable[[], T]) -> T:
         held = self._held.get()

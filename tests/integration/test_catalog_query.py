@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from callboard.database import Database
-from callboard.entities import Entity
+from callboard.entities import Entity, EntityRef
 from callboard.errors import InputError
 from callboard.testing import Clock
-from callboard_catalog import models
+from callboard_catalog import models, paging
 from callboard_catalog.query import SORTS, ListRequest
 from callboard_catalog.service import CatalogService
 from callboard_catalog.testing import CatalogSite, descriptor
@@ -78,15 +78,24 @@ def filled(site: CatalogSite, clock: Clock) -> CatalogSite:
 
 
 def value(service: CatalogService, entity: Entity, sort: str) -> Any:
-    return {
-        "name": entity.ref.name,
-        "title": entity.title.lower(),
+    """Give what a list in this order is sorted by: a value that is missing comes last."""
+    if sort in ("name", "title", "updated"):
+        return {
+            "name": entity.ref.name,
+            "title": entity.title.lower(),
+            "updated": service.provenance(entity.ref).updated_at,  # type: ignore[union-attr]
+        }[sort]
+    related = next((str(ref) for ref in entity.related("partOf") if ref.kind == sort), "")
+    found = {
         "kind": entity.ref.kind,
         "type": entity.type,
-        "owner": str(entity.owner),
         "lifecycle": entity.lifecycle,
-        "updated": service.provenance(entity.ref).updated_at,  # type: ignore[union-attr]
-    }[sort]
+        "source": "main",
+        "owner": str(entity.owner),
+    }.get(sort, related)
+    ref = EntityRef.parse(found) if found and sort in ("owner", "system", "domain") else None
+    label = ref.relative(kind=ref.kind) if ref else found
+    return (not found, label.casefold(), found)
 
 
 def walk(service: CatalogService, request: ListRequest) -> list[list[str]]:
@@ -173,10 +182,13 @@ def test_lists_and_facets_against_a_model(filled: CatalogSite) -> None:
                 for text in (item.tags if name == "tag" else [getattr(item, name).lower()])
             )
             counted.update(dict.fromkeys(getattr(request, field), 0))
-            assert {item.value: item.count for item in facets[name]} == dict(counted)
-            assert {item.value for item in facets[name] if item.selected} == set(
-                getattr(request, field)
-            )
+            values = facets[name].values
+            found = {item.value: item.count for item in values if item.value}
+            # What a filter has ruled out stays, at zero.
+            assert {text: count for text, count in found.items() if count} == +counted
+            assert facets[name].number == len(+counted)
+            assert set(counted) <= set(found)
+            assert {item.value for item in values if item.selected} == set(getattr(request, field))
 
     check()
 
@@ -201,9 +213,9 @@ def test_owners_systems_domains_and_sources(filled: CatalogSite) -> None:
     assert len(refs(sources=("main",), limit=500)) == 62
     assert refs(sources=("other",)) == []
     facet = filled.service.facets(ListRequest(owners=("user:other/blue",)))
-    [owner] = [item for item in facet["owner"] if item.selected]
-    assert (owner.value, owner.label, owner.count) == ("user:other/blue", "blue", 1)
-    assert [(item.value, item.count) for item in facet["source"]] == [("main", 1)]
+    [owner] = [item for item in facet["owner"].values if item.selected]
+    assert (owner.value, owner.label, owner.count) == ("user:other/blue", "other/blue", 1)
+    assert [(item.value, item.count) for item in facet["source"].values] == [("main", 1)]
 
 
 def test_facets_give_the_commonest_and_whatever_is_selected(site: CatalogSite) -> None:
@@ -212,12 +224,19 @@ def test_facets_give_the_commonest_and_whatever_is_selected(site: CatalogSite) -
         (site.base / f"main/{at}.yaml").write_text(text)
     site.read()
     request = ListRequest(types=("t19", "none"), tags=("g19",))
-    facets = site.service.facets(request)
+    facets = site.service.facets(request, most=12)
     for name in ("type", "tag"):
-        assert len([item for item in facets[name] if not item.selected]) <= 12
-    selected = {item.value: item.count for item in facets["type"] if item.selected}
+        assert len([item for item in facets[name].values if not item.selected]) <= 12
+    selected = {item.value: item.count for item in facets["type"].values if item.selected}
     assert selected == {"t19": 1, "none": 0}
-    assert [(item.value, item.count) for item in facets["tag"] if item.selected] == [("g19", 1)]
+    tags = [(item.value, item.count) for item in facets["tag"].values if item.selected]
+    assert tags == [("g19", 1)]
+    # All values, or those one looks for, on demand.
+    more = site.service.facets(ListRequest(), most=3, more="type")
+    assert (len(more["type"].values), more["type"].number) == (20, 20)
+    assert (len(more["tag"].values), more["tag"].number) == (3, 20)
+    found = site.service.facets(ListRequest(types=("t01",)), more="type", find="T1")["type"]
+    assert {item.value for item in found.values} == {f"t{at}" for at in range(10, 20)} | {"t01"}
 
 
 def test_text_narrows_lists_and_facets(filled: CatalogSite) -> None:
@@ -225,7 +244,7 @@ def test_text_narrows_lists_and_facets(filled: CatalogSite) -> None:
     result = filled.service.list(request)
     assert result.total == len(result.entities) > 5
     assert {item.title for item in result.entities} == {"支付"}
-    counted = filled.service.facets(request)["kind"]
+    counted = filled.service.facets(request)["kind"].values
     assert sum(item.count for item in counted) == result.total
     assert filled.service.list(ListRequest(text="!!!")).total == 0
     assert filled.service.list(ListRequest(text="   ")).total == 60
@@ -335,5 +354,85 @@ def test_filters_are_values_and_nothing_else(site: CatalogSite, text: str) -> No
         request = replace(request, types=(text,), tags=(text,), owners=(text,), kinds=(text,))
     assert site.service.list(request).total == 0
     assert set(site.service.facets(request)) == {
-        "kind", "type", "owner", "lifecycle", "system", "tag", "source",
+        "kind", "type", "owner", "lifecycle", "system", "domain", "tag", "source",
     }  # fmt: skip
+
+
+def refs_of(service: CatalogService, **filters: Any) -> list[str]:
+    return [
+        str(item.ref) for page in service.walk(ListRequest(**filters)) for item in page.entities
+    ]
+
+
+def test_values_that_are_missing_are_a_choice(site: CatalogSite) -> None:
+    (site.base / "main/a.yaml").write_text(
+        descriptor("a", tags=["go"])
+        + "---\n"
+        + descriptor("b", "Resource", spec={"type": "-", "owner": "team"})
+        + "---\n"
+        + descriptor("c", "Group", spec={"type": "team"})
+    )
+    site.read()
+    service = site.service
+    assert refs_of(service, tags=("",)) == ["resource:default/b", "group:default/c"]
+    assert refs_of(service, owners=("",)) == ["group:default/c"]
+    assert refs_of(service, types=("", "team")) == ["resource:default/b", "group:default/c"]
+    assert refs_of(service, domains=("",), sort="owner", descending=True)[0] == "group:default/c"
+    last = service.facets(ListRequest(), most=1)["tag"].values[-1]
+    assert (last.value, last.count, last.selected) == ("", 2, False)
+
+
+def test_mine_and_named_ones(filled: CatalogSite) -> None:
+    service = filled.service
+    everything = service.find(limit=100)
+    red = {str(item.ref) for item in everything if str(item.owner) == "group:s1/red"}
+    assert set(refs_of(service, owned_by=("group:s1/red", "group:x/none"))) == red
+    assert refs_of(service, owned_by=()) == []
+    some = tuple(str(item.ref) for item in everything[:3])
+    assert set(refs_of(service, refs=(*some, "component:default/none"))) == set(some)
+    assert service.total(ListRequest(refs=some, owned_by=())) == 0
+    assert refs_of(service, refs=()) == []
+
+
+def test_the_index_follows_every_change(site: CatalogSite, clock: Clock) -> None:
+    """What is counted is the same as what a service that reads anew counts."""
+    dice = random.Random(11)
+    names = [f"c{at:02}" for at in range(40)]
+    present: dict[str, str] = {name: descriptor(name, spec={"type": "t0"}) for name in names}
+    for step in range(12):
+        for name in dice.sample(names, 3):
+            if name in present and dice.random() < 0.4:
+                del present[name]
+                continue
+            spec = {"type": f"t{step}", "owner": dice.choice(["red", "blue"]), "system": "shop"}
+            present[name] = descriptor(name, spec=spec, tags=dice.sample(TAGS, 2))
+        if step == 5:
+            present["red"] = descriptor("red", "Group", title="Red team")
+        if step == 7:
+            present["red"] = descriptor("red", "Group", title="The reds")
+        if step == 9:
+            del present["red"]
+        (site.base / "main/a.yaml").write_text("---\n".join(present.values()))
+        site.read()
+        clock.advance(dice.choice([0, 60]))
+        fresh = CatalogService(site.database)
+        for request in (ListRequest(), ListRequest(tags=("go",)), ListRequest(text="c1")):
+            assert site.service.facets(request) == fresh.facets(request)
+            assert site.service.list(request) == fresh.list(request)
+        labels = {item.label for item in site.service.facets(ListRequest())["owner"].values}
+        assert ("Red team" in labels) == (step in (5, 6))
+        assert ("The reds" in labels) == (step in (7, 8))
+
+
+def test_long_lists_are_read_along_the_index(
+    filled: CatalogSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "FEW", 2)
+    monkeypatch.setattr(paging, "FIRST_STEP", 3)
+    for sort, descending in product(("name", "title", "updated"), (False, True)):
+        request = ListRequest(sort=sort, descending=descending, limit=2, tags=("go",))
+        pages = walk(filled.service, request)
+        total = filled.service.total(request)
+        assert sum(map(len, pages)) == total > 10
+        kind = replace(request, kinds=("component",))
+        assert sum(map(len, walk(filled.service, kind))) == filled.service.total(kind)

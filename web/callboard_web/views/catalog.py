@@ -84,7 +84,7 @@ def _context(
 ) -> dict[str, Any]:
     service = portal.runtime.catalog
     with service.snapshot():
-        facets = service.facets(query.request())
+        facets = {name: found.values for name, found in service.facets(query.request()).items()}
         counts = service.counts()
         source_count = len(service.sources())
         problems = portal.problems()
