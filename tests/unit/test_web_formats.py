@@ -1,14 +1,11 @@
-"""Times, numbers, links and marks; the graph; what a browser wishes for."""
+"""Times, numbers, links and marks; what a browser wishes for."""
 
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from callboard.entities import EntityRef
-from callboard_catalog.reading import Related
-from callboard_web import formats, graph
+from callboard_web import formats
 from callboard_web.preferences import Reader, best_language, zone_named
 
 NOW = datetime(2026, 11, 20, 6, 32, 8, tzinfo=UTC)
@@ -96,35 +93,6 @@ def test_language_of_the_browser(header: str, expected: str) -> None:
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "x" * 65, "Nowhere/Land", "\x00"])
 def test_unknown_time_zones(name: str) -> None:
     assert zone_named(name) is None
-
-
-def _related(relation: str, number: int) -> Related:
-    name = f"{relation.lower()}-{number}"
-    return Related(relation, EntityRef("component", "default", name), name, "component", True)
-
-
-def test_graph_puts_needs_to_the_right_and_limits_a_side() -> None:
-    related = [_related("dependsOn", number) for number in range(9)]
-    related += [_related("partOf", 0)]
-    ref = EntityRef("component", "default", "orders")
-    drawn = graph.lay_out(ref, "Orders", related)
-    left = [node for node in drawn.nodes if node.x < drawn.centre.x]
-    right = [node for node in drawn.nodes if node.x > drawn.centre.x]
-    assert [node.full_title for node in left] == ["partof-0"]
-    assert len(right) == graph.MOST
-    assert right[-1].more == 4
-    assert (drawn.shown, drawn.total) == (6, 10)
-    for node in drawn.nodes:
-        assert 0 <= node.x <= drawn.width - drawn.node_width
-        assert 0 <= node.y <= drawn.height - drawn.node_height
-    rows = sorted(node.y for node in right)
-    assert all(low + drawn.node_height < high for low, high in pairwise(rows))
-
-
-def test_titles_are_cut_by_their_width() -> None:
-    assert graph.shorten("orders") == "orders"
-    assert graph.shorten("订单服务订单服务订单服务") == "订单服务订单服…"
-    assert len(graph.shorten("a" * 50)) == graph.TITLE_UNITS
 
 
 def test_dates_without_their_time() -> None:

@@ -12,6 +12,7 @@ from callboard import hookimpl
 from callboard.i18n import Text, Translator
 from callboard_web import entity_parts
 from callboard_web.administration import parts as administration_parts
+from callboard_web.graph import parts as graph
 from callboard_web.parts import Part
 
 _: Final = Translator("callboard")
@@ -47,6 +48,7 @@ SHELL: Final = Part(
 
 PARTS: Final[tuple[Part, ...]] = (
     SHELL,
+    graph.PART,
     entity_parts.PART,
     administration_parts.PART,
 )

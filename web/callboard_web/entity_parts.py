@@ -16,7 +16,6 @@ from callboard.entities import Entity
 from callboard.i18n import Translator
 from callboard_catalog.reading import Related
 from callboard_catalog.service import CatalogService
-from callboard_web.graph import lay_out
 from callboard_web.parts import Part
 from callboard_web.words import RELATION_ORDER, relation_words
 
@@ -58,15 +57,6 @@ def _profile(entity: Entity) -> dict[str, str]:
     return {"email": str(known.get("email") or "")}
 
 
-def _graph(context: EntityContext) -> Fragment | None:
-    related = _related(context)
-    if not related:
-        return None
-    entity = context.entity
-    graph = lay_out(entity.ref, entity.title, related)
-    return Fragment(template="portal/graph_card.html", context={"graph": graph, "ref": entity.ref})
-
-
 def _listed(relation: str) -> Callable[[EntityContext], Fragment | None]:
     def render(context: EntityContext) -> Fragment | None:
         found = [item for item in _related(context) if item.type == relation]
@@ -85,24 +75,6 @@ def _listed(relation: str) -> Callable[[EntityContext], Fragment | None]:
 
 
 # Tabs
-
-
-def _relations(context: EntityContext) -> Fragment:
-    related = _related(context)
-    groups: dict[str, list[Related]] = {}
-    for item in sorted(related, key=lambda item: (item.kind, item.title)):
-        groups.setdefault(item.type, []).append(item)
-    ordered = sorted(groups, key=lambda name: (RELATION_ORDER.get(name, 99), name))
-    return Fragment(
-        template="portal/relations.html",
-        context={
-            "entity": context.entity,
-            "graph": lay_out(context.entity.ref, context.entity.title, related),
-            "groups": [(relation_words(name), groups[name]) for name in ordered],
-            "total": len(related),
-            "limited": len(related) == RELATED_LIMIT,
-        },
-    )
 
 
 def _definition(context: EntityContext) -> Fragment:
@@ -168,7 +140,6 @@ _Dumper.add_representer(str, _represent_text)
 
 
 CARDS: Final = (
-    EntityCard(name="relations", title=_("Relations"), render=_graph, width=8, order=10),
     EntityCard(name="about", title=_("About"), render=_about, width=4, order=11),
     EntityCard(
         name="members", title=_("Members"), render=_listed("hasMember"), order=20,
@@ -188,7 +159,6 @@ TABS: Final = (
         name="definition", title=_("Definition"), render=_definition, order=10,
         applies=lambda entity: isinstance(entity.spec.get("definition"), str),
     ),
-    EntityTab(name="relations", title=_("Relations"), render=_relations, order=80),
     EntityTab(name="raw", title=_("Raw"), render=_raw, order=900),
 )  # fmt: skip
 PART: Final = Part(entity_cards=CARDS, entity_tabs=TABS)
