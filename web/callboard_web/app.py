@@ -14,9 +14,11 @@ from callboard_web.administration import views as administration
 from callboard_web.compression import CompressMiddleware
 from callboard_web.conditional import ConditionalMiddleware
 from callboard_web.csrf import CsrfMiddleware
+from callboard_web.maintenance import MaintenanceWatch
 from callboard_web.metrics import Metrics
-from callboard_web.middleware import ErrorMiddleware, HeadersMiddleware
+from callboard_web.middleware import ErrorMiddleware, HeadersMiddleware, MaintenanceMiddleware
 from callboard_web.portal import Portal
+from callboard_web.stars import views as stars
 from callboard_web.views import (
     api,
     catalog,
@@ -62,6 +64,9 @@ def create_app(runtime: "Runtime") -> FastAPI:
         app.add_exception_handler(handled, errors.answer)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_middleware(CsrfMiddleware, csrf=portal.csrf)
+    app.add_middleware(
+        MaintenanceMiddleware, watch=MaintenanceWatch(runtime.database), now=runtime.now
+    )
     app.add_middleware(ErrorMiddleware, answer=errors.answer)
     app.add_middleware(ConditionalMiddleware)
     app.add_middleware(CompressMiddleware)

@@ -43,6 +43,7 @@ SHELL: Final = Part(
     permissions=(
         c.Permission(name="portal.job.read", title=_("See jobs and their runs")),
         c.Permission(name="portal.plugin.read", title=_("See plugins and their errors")),
+        c.Permission(name="portal.maintenance.switch", title=_("Close the portal and open it")),
     ),
 )
 

@@ -14,7 +14,16 @@ from callboard import __version__
 from callboard.contributions import Command
 from callboard.errors import CallboardError
 from callboard.plugins import Contributed, describe
-from callboard_web.commands import catalog, database, demo, doctor, jobs, plugins, serve
+from callboard_web.commands import (
+    catalog,
+    database,
+    demo,
+    doctor,
+    jobs,
+    maintenance,
+    plugins,
+    serve,
+)
 from callboard_web.commands.common import opened
 from callboard_web.runtime import Runtime
 
@@ -148,6 +157,7 @@ app.add_typer(database.app, name="db")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(maintenance.app, name="maintenance")
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
 """What every response has: security headers, a request id, and an answer in place of a fault."""
 
+import asyncio
 import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -13,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callboard.logs import REQUEST_ID
 from callboard.plugins import SPENT
+from callboard_web.maintenance import MaintenanceError, MaintenanceWatch
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,9 @@ HEADERS: Final = {
 
 MOST_TIMINGS: Final = 12
 """Plugins told of by name in `Server-Timing`; the rest is summed up."""
+
+OPEN: Final = ("/static/", "/healthz", "/readyz", "/metrics", "/favicon.ico", "/preferences")
+"""Beginnings of the paths that are answered while the portal is closed."""
 
 Observe = Callable[[Scope, int, float], None]
 Answer = Callable[[Request, Exception], Awaitable[Response]]
@@ -116,3 +122,20 @@ class ErrorMiddleware:
                 raise
             response = await self.answer(Request(scope, receive), error)
             await response(scope, receive, send)
+
+
+class MaintenanceMiddleware:
+    """Answers 503 while the portal is closed; files, health and language go on."""
+
+    def __init__(self, app: ASGIApp, watch: MaintenanceWatch, now: Callable[[], datetime]) -> None:
+        self.app = app
+        self.watch = watch
+        self.now = now
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not scope["path"].startswith(OPEN):
+            if self.watch.is_due:
+                await asyncio.to_thread(self.watch.look)
+            if self.watch.state is not None:
+                raise MaintenanceError(self.watch.state, self.now())
+        return await self.app(scope, receive, send)

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from callboard.errors import CallboardError
 from callboard.i18n import Text, Translator
 from callboard_web.faults import EntityNotFoundError
+from callboard_web.maintenance import ANY, MaintenanceError
 from callboard_web.portal import Portal, portal_of, wants_fragment
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,17 @@ HEADLINES: dict[int, Text] = {
 MESSAGES: dict[int, Text] = {
     404: _("The address may be old or mistyped."),
     405: _("Go back and open the page by its link."),
+}
+TITLES: dict[int, Text] = {
+    400: _("Bad request"),
+    403: _("Forbidden"),
+    404: _("Not found"),
+    405: _("Method not allowed"),
+    409: _("Conflict"),
+    413: _("Too large"),
+    422: _("Not valid"),
+    500: _("Server error"),
+    503: _("Unavailable"),
 }
 NAMES = {404: "NotFoundError", 405: "MethodNotAllowedError", 403: "NotAllowedError"}
 
@@ -55,6 +67,9 @@ def fault_of(error: Exception) -> Fault:
         name = NAMES.get(error.status_code, "InputError")
         message = MESSAGES.get(error.status_code, str(error.detail))
         return Fault(error.status_code, name, message)
+    if isinstance(error, MaintenanceError):
+        said = error.state.text(ANY)
+        return Fault(error.status, error.name, error.message, said)
     fault_id = f"e-{secrets.token_hex(4)}"
     if isinstance(error, CallboardError):
         # Foreseen, and told in words: where it was raised says nothing more.
@@ -89,11 +104,13 @@ def json_fault(request: Request, fault: Fault) -> JSONResponse:
 
 
 def _page(portal: Portal, request: Request, fault: Fault, error: Exception) -> Response:
-    known = isinstance(error, EntityNotFoundError)
+    told = isinstance(error, EntityNotFoundError | MaintenanceError)
     context = {
         "fault": fault,
-        "headline": fault.message if known else _headline(fault.status),
-        "message": "" if known else fault.message,
+        "title": TITLES.get(fault.status, ""),
+        "closed": error.state if isinstance(error, MaintenanceError) else None,
+        "headline": fault.message if told else _headline(fault.status),
+        "message": "" if told else fault.message,
         "now": portal.runtime.now(),
         "changed": request.method not in ("GET", "HEAD"),
         "suggestions": getattr(error, "suggestions", ()),
