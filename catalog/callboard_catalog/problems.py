@@ -1,6 +1,6 @@
 """What is wrong with the catalog's input, for those who can mend it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -57,6 +57,11 @@ class Problem:
     owner: EntityRef | None
     other: str
 
+    @property
+    def missing(self) -> EntityRef | None:
+        """The entity that is named and not there, for `dangling`."""
+        return EntityRef.parse(self.other) if self.kind == "dangling" and self.other else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemRequest:
@@ -90,12 +95,31 @@ def problems(connection: Connection, request: ProblemRequest) -> list[Problem]:
     return [_problem(row) for row in rows]
 
 
-def problem_counts(connection: Connection) -> dict[ProblemKind, int]:
-    """Count the problems of each kind."""
+@dataclass(frozen=True, slots=True)
+class ProblemTally:
+    """How many problems there are: of each kind, and of each owner by entity, without warnings.
+
+    Owners and entities are references as text; both are empty where they cannot be read.
+    """
+
+    kinds: Mapping[ProblemKind, int]
+    owners: Mapping[str, Mapping[str, int]]
+
+
+def problem_tally(connection: Connection) -> ProblemTally:
+    """Count all problems in one pass."""
     everything = union_all(*_parts(ProblemRequest())).subquery()
-    rows = connection.execute(select(everything.c.kind, func.count()).group_by(everything.c.kind))
-    counts = {row[0]: row[1] for row in rows}
-    return {kind: counts.get(kind, 0) for kind in KINDS}
+    columns = (everything.c.kind, everything.c.owner, everything.c.ref)
+    kinds: dict[ProblemKind, int] = dict.fromkeys(KINDS, 0)
+    owners: dict[str, dict[str, int]] = {}
+    for kind, owner, ref, number in connection.execute(
+        select(*columns, func.count()).group_by(*columns)
+    ):
+        kinds[kind] += number
+        if kind != "warning":
+            entities = owners.setdefault(owner or "", {})
+            entities[ref or ""] = entities.get(ref or "", 0) + number
+    return ProblemTally(kinds, owners)
 
 
 def _problem(row: Any) -> Problem:

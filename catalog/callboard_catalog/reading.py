@@ -68,13 +68,16 @@ def entities_of(connection: Connection, rows: Iterable[Any]) -> list[Entity]:
     ]
 
 
-def related_to(connection: Connection, ref: EntityRef, limit: int) -> list[Related]:
-    """Give the other ends of an entity's relations with their titles, at most `limit`."""
-    entity, relation, key = models.entity, models.relation, stored_form(ref)
+def related_to(connection: Connection, refs: Collection[EntityRef], limit: int) -> list[Related]:
+    """Give the other ends of entities' relations with their titles, at most `limit`."""
+    entity, relation = models.entity, models.relation
+    keys = [stored_form(ref) for ref in refs]
     forward = select(relation.c.type, relation.c.target_ref.label("ref")).where(
-        relation.c.source_ref == key
+        relation.c.source_ref.in_(keys)
     )
-    backward = select(relation.c.reverse, relation.c.source_ref).where(relation.c.target_ref == key)
+    backward = select(relation.c.reverse, relation.c.source_ref).where(
+        relation.c.target_ref.in_(keys)
+    )
     ends = forward.union(backward).subquery()
     statement = (
         select(ends.c.type, ends.c.ref, entity.c.title, entity.c.id)

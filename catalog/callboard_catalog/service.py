@@ -22,7 +22,8 @@ from callboard_catalog.problems import (
     Problem,
     ProblemKind,
     ProblemRequest,
-    problem_counts,
+    ProblemTally,
+    problem_tally,
     problems,
 )
 from callboard_catalog.query import Facet, FacetValue, ListRequest, ListResult
@@ -222,6 +223,11 @@ class CatalogService:
         with self._lists() as lists:
             return {kind: len(rows) for kind, rows in lists.index.values["kind"].items()}
 
+    def facet_index(self) -> FacetIndex:
+        """Give which entities have which value of a facet, as sets, for counting many at once."""
+        with self._lists() as lists:
+            return lists.index
+
     @contextmanager
     def _lists(self) -> Iterator[Lists]:
         held = self._held.get()
@@ -265,7 +271,12 @@ class CatalogService:
     def related(self, ref: EntityRef, *, limit: int = 1000) -> Sequence[Related]:
         """Give the other ends of an entity's relations, with their titles."""
         with self._read() as connection:
-            return related_to(connection, ref, limit)
+            return related_to(connection, [ref], limit)
+
+    def related_to_any(self, refs: Sequence[EntityRef], *, limit: int = 1000) -> Sequence[Related]:
+        """Give the other ends of the relations of several entities, of the first hundred."""
+        with self._read() as connection:
+            return related_to(connection, refs[:100], limit)
 
     def provenance(self, ref: EntityRef) -> Provenance | None:
         """Say where an entity was read."""
@@ -334,10 +345,14 @@ class CatalogService:
                 connection, ("problems", request), lambda: problems(connection, request)
             )
 
-    def problem_counts(self) -> dict[ProblemKind, int]:
+    def problem_counts(self) -> Mapping[ProblemKind, int]:
         """Count the problems of each kind."""
+        return self.problem_tally().kinds
+
+    def problem_tally(self) -> ProblemTally:
+        """Count the problems of each kind, and of each owner by entity."""
         with self._read() as connection:
-            return self._cached(connection, "problem counts", lambda: problem_counts(connection))
+            return self._cached(connection, "problem tally", lambda: problem_tally(connection))
 
     def sources(self) -> Sequence[SourceState]:
         """Give all sources that are configured or contributed, by name."""

@@ -43,7 +43,7 @@ def test_failing_card_is_named(client: TestClient, name: str, words: str) -> Non
     assert "The plugin sample failed." in card
     assert words in card
     assert re.search(r"e-[0-9a-f]{8}", card)
-    assert f'hx-get="{ENTITY}/cards/sample.{name}"' in card
+    assert f'hx-get="{ENTITY}/cards/sample.{name}?place=' in card
     assert "the card is broken" not in card
     assert 'id="card-portal-about"' in response.text
 

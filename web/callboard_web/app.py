@@ -11,6 +11,7 @@ from starlette.responses import Response
 from callboard import __version__
 from callboard.errors import CallboardError, InputError
 from callboard_web.administration import views as administration
+from callboard_web.badges import views as badges
 from callboard_web.compression import CompressMiddleware
 from callboard_web.conditional import ConditionalMiddleware
 from callboard_web.csrf import CsrfMiddleware
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from callboard_web.runtime import Runtime
 
 PAGES = (
-    home, catalog, entity, search, sources, problems, administration, jobs, plugins,
+    home, catalog, badges, stars, entity, search, sources, problems, administration, jobs, plugins,
     preferences, flash, live, hooks, api, health, static,
 )  # fmt: skip
 

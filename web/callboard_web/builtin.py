@@ -12,7 +12,9 @@ from callboard import hookimpl
 from callboard.i18n import Text, Translator
 from callboard_web import entity_parts
 from callboard_web.administration import parts as administration_parts
+from callboard_web.entities import cards, raw
 from callboard_web.graph import parts as graph
+from callboard_web.history import parts as history
 from callboard_web.parts import Part
 
 _: Final = Translator("callboard")
@@ -51,6 +53,9 @@ PARTS: Final[tuple[Part, ...]] = (
     SHELL,
     graph.PART,
     entity_parts.PART,
+    cards.PART,
+    raw.PART,
+    history.PART,
     administration_parts.PART,
 )
 

@@ -61,11 +61,11 @@ SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
 
 RESERVED: Final = frozenset(
     (
-        "about", "activity", "announcements", "api", "badges", "callboard", "cards", "definition",
-        "domains", "export", "health", "healthz", "history", "hooks", "jobs", "live",
-        "maintenance", "me", "metrics", "navigation", "ownership", "people", "plugins",
-        "preferences", "problems", "raw", "readyz", "relations", "search", "settings", "sources",
-        "static", "systems", "tags", "teams", "vendor", "views", "watchers",
+        "about", "activity", "announcements", "api", "badge", "badges", "callboard", "cards",
+        "definition", "domains", "export", "health", "healthz", "history", "hooks", "jobs",
+        "live", "maintenance", "me", "metrics", "navigation", "ownership", "people", "plugins",
+        "preferences", "problems", "raw", "readyz", "refresh", "relations", "search", "settings",
+        "sources", "static", "systems", "tags", "teams", "vendor", "views", "watchers",
     )
 )  # fmt: skip
 """Parts of the portal's own addresses: a plugin's pages are at `/<plugin>/`, its tab of the same

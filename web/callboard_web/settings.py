@@ -68,6 +68,12 @@ class PortalSettings(SettingsModel):
         "announcements. For a portal on a person's own machine; the demo switches it on.",
     )
 
+    public_badges: bool = Field(
+        default=True,
+        description="Shows badges (`/badges/…svg`) to everybody who reaches the portal, signed in "
+        "or not, so that READMEs can. They tell names, owners and lifecycles.",
+    )
+
     @model_validator(mode="after")
     def _default_is_offered(self) -> Self:
         if self.default_language not in ("auto", *self.languages):

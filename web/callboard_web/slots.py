@@ -1,6 +1,6 @@
 """Places on pages that contributions fill, each in isolation."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -166,20 +166,27 @@ class Slots:
         )  # fmt: skip
         return [result for result in results if result is not None]
 
-    def columns(self, kind: str, entities: Sequence[Entity], asker: Asker) -> list[Column]:
-        """Compute the plugins' columns for all rows of a page, one call for each column."""
+    def columns(
+        self, keys: Collection[str], entities: Sequence[Entity], asker: Asker
+    ) -> list[Column]:
+        """Compute columns of plugins for all rows of a page, one call for each column.
+
+        A column is given the entities of its kinds only.
+        """
         columns = [
-            item for item in self.plugins.contributions.catalog_columns if kind in item.value.kinds
+            (item, [entity for entity in entities if entity.ref.kind in item.value.kinds])
+            for item in self.plugins.contributions.catalog_columns
+            if item.key in keys
         ]
-        if not entities:
-            return [Column(item.key, item.plugin, item.value.title, {}) for item in columns]
-        results = self.plugins.call_all(
-            [(item, "catalog column", partial(self._values, item, entities, asker), Mapping)
-             for item in columns]
+        asked = [(item, rows) for item, rows in columns if rows]
+        results = iter(
+            self.plugins.call_all(
+                [(item, "catalog column", partial(self._values, item, rows, asker), Mapping)
+                 for item, rows in asked]
+            )
         )  # fmt: skip
         return [
-            self._column(item, result, entities)
-            for item, result in zip(columns, results, strict=True)
+            self._column(item, next(results) if rows else {}, rows) for item, rows in columns
         ]
 
     # Calls into plugins; these run on the guard's threads.

@@ -14,6 +14,7 @@ from callboard_catalog.search.service import (
     SearchRequest,
     SearchResult,
     find,
+    place_of,
     search,
 )
 from callboard_catalog.search.words import Words, words_of
@@ -39,6 +40,7 @@ __all__ = [
     "Words",
     "find",
     "parse",
+    "place_of",
     "search",
     "words_of",
 ]

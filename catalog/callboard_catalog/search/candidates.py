@@ -101,7 +101,7 @@ def _documents(connection: Connection, wanted: Wanted) -> tuple[list[Found], boo
     joined = DOCUMENT.outerjoin(ENTITY, ENTITY.c.ref == DOCUMENT.c.ref)
     asking = _Asking(
         connection, wanted, DOCUMENT_TEXT, _DOCUMENT_TEXT, DOCUMENT, joined, columns,
-        [*conditions, *phrases], bool(wanted.narrowing.entity),
+        [*conditions, *phrases], bool(conditions),
     )  # fmt: skip
     found, more = asking.rows()
     return [_document(row, within) for row, within in found.values()], more
@@ -128,7 +128,9 @@ class _Asking:
             plain = select(*self.columns).select_from(self.joined).where(*self.conditions)
             rows = self.connection.execute(self._sorted(plain).limit(most + 1)).all()
             return {row.id: (row, "all") for row in rows[:most]}, len(rows) > most
-        steps = _WITHIN if self.wanted.sort == "relevance" else _WITHIN[-1:]
+        # Few are left of what is narrowed, and sorting needs no weighing.
+        weighs = self.wanted.sort == "relevance" and not self.narrowed
+        steps = _WITHIN if weighs else _WITHIN[-1:]
         for within in steps:
             for row in self.connection.execute(self._matching(within).limit(most + 1)):
                 found.setdefault(row.id, (row, within))
@@ -191,7 +193,7 @@ def _entity_says(connection: Connection, phrase: str) -> ColumnElement[bool]:
 
 def _entity(row: Any, within: Within) -> Found:
     return Found(
-        row.id, False, row.kind, row.name, row.title, EntityRef.parse(row.ref).path(), row.ref,
+        row.id, False, row.kind, row.name, row.title, "", row.ref,
         within, row.id, "", row.type, row.lifecycle, row.owner, row.updated_at,
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, exists, func, literal, not_, or_, select
+from sqlalchemy import Connection, and_, exists, func, literal, not_, or_, select, text
 from sqlalchemy.sql.elements import ColumnElement
 
 from callboard.entities import EntityRef
@@ -26,6 +26,17 @@ OWNERLESS: Final = ("user", "group", "location")
 """Kinds that have no owner."""
 
 _MOST_NAMED: Final = 200
+
+_KINDS: Final = """
+    WITH RECURSIVE present(kind) AS (
+        SELECT min(kind) FROM entity
+        UNION ALL
+        SELECT (SELECT min(kind) FROM entity WHERE entity.kind > present.kind)
+        FROM present WHERE present.kind IS NOT NULL
+    )
+    SELECT kind FROM present WHERE kind IS NOT NULL"""
+"""The kinds there are, by steps over an index instead of its whole."""
+
 _CATALOG: Final = frozenset({"catalog", "entities"})
 
 
@@ -33,7 +44,8 @@ _CATALOG: Final = frozenset({"catalog", "entities"})
 class Searcher:
     """Who searches, and what they call things.
 
-    `mine` and `starred` are references as text, `visits` says how often they opened a path.
+    `mine` and `starred` are references as text, `visits` says how often they opened the
+    page of an entity, by its reference, or another, by its path.
     `kinds` maps what kinds are called, in lower case, to kinds; `sources` the keys of search
     sources to what they are called.
     """
@@ -88,6 +100,7 @@ class _Narrower:
         self.wanted: frozenset[str] | None = None
         self.unwanted: frozenset[str] = frozenset()
         self.unmatched: list[Filter] = []
+        self.present: list[str] | None = None
 
     def of(self, filters: Iterable[Filter]) -> Narrowing:
         for item in filters:
@@ -107,7 +120,7 @@ class _Narrower:
             refs = self._refs(item)
             if item.operator == "domain":
                 return _in_domain(refs)
-            return ENTITY.c[item.operator].in_(refs)
+            return self._of_any_kind(ENTITY.c[item.operator].in_(refs))
         if item.operator == "tag":
             return _has_tag(lower)
         if item.operator == "source":
@@ -116,15 +129,22 @@ class _Narrower:
             return ENTITY.c.source_id.in_(named)
         if item.operator == "is":
             return or_(*(self._is(item, value) for value in lower))
-        return func.lower(ENTITY.c[item.operator]).in_(lower)
+        cases = {case for value in item.values for case in _cases(value)}
+        return self._of_any_kind(ENTITY.c[item.operator].in_(sorted(cases)))
+
+    def _of_any_kind(self, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+        """Name all kinds there are: the indexes of entities begin with the kind."""
+        if self.present is None:
+            self.present = list(self.connection.scalars(text(_KINDS)))
+        return and_(ENTITY.c.kind.in_(self.present), condition)
 
     def _is(self, item: Filter, value: str) -> ColumnElement[bool]:
         if value == "starred":
             return ENTITY.c.ref.in_(sorted(self.searcher.starred))
         if value == "mine":
-            return ENTITY.c.owner.in_(sorted(self.searcher.mine))
+            return self._of_any_kind(ENTITY.c.owner.in_(sorted(self.searcher.mine)))
         if value == "deprecated":
-            return func.lower(ENTITY.c.lifecycle) == "deprecated"
+            return self._of_any_kind(ENTITY.c.lifecycle.in_(_cases(value)))
         if value == "orphan":
             owner = ENTITY.alias("holder")
             has_owner = exists().where(owner.c.ref == ENTITY.c.owner)
@@ -221,10 +241,14 @@ def _in_domain(refs: Sequence[str]) -> ColumnElement[bool]:
 
 
 def _has_tag(values: Sequence[str]) -> ColumnElement[bool]:
-    entity_field = models.entity_field
+    entity_field = models.entity_field.c
     key = select(models.field_key.c.id).where(models.field_key.c.name == TAG_KEY)
-    return exists().where(
-        entity_field.c.key_id == key.scalar_subquery(),
-        entity_field.c.value.in_(values),
-        entity_field.c.entity_id == ENTITY.c.id,
+    having = select(entity_field.entity_id).where(
+        entity_field.key_id == key.scalar_subquery(), entity_field.value.in_(values)
     )
+    return ENTITY.c.id.in_(having)
+
+
+def _cases(value: str) -> tuple[str, ...]:
+    """Give a value as it may be written; an index knows no other way to be indifferent to case."""
+    return (value, value.lower(), value.upper(), value.capitalize(), value.title())

@@ -12,7 +12,9 @@ Within = Literal["title", "facts", "all"]
 """Where words must stand: in what a thing is called; there or in what it is; or anywhere."""
 
 _COLUMNS: Final = {"title": "{title} : ", "facts": "{title facts} : "}
-_WEIGHTS: Final = {"title": "A", "facts": "AB", "all": ""}
+_SIGNS: Final = {"title": "=", "facts": "~", "all": ""}
+"""On PostgreSQL a word is indexed once more, with a sign before it, for where it stands: weights
+are not in a GIN index, and to read them each row that matches is fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +88,18 @@ class TextIndex:
             terms = [f'"{word}"' for word in words.whole]
             written = " AND ".join(terms + [f'"{word}"*' for word in words.prefixes])
             return f"{_COLUMNS[within]}({written})" if within != "all" else written
-        weights = _WEIGHTS[within]
-        terms = [f"'{word}'{weights and ':'}{weights}" for word in words.whole]
-        return " & ".join(terms + [f"'{word}':*{weights}" for word in words.prefixes])
+        sign = _SIGNS[within]
+        terms = [f"'{sign}{word}'" for word in words.whole]
+        return " & ".join(terms + [f"'{sign}{word}':*" for word in words.prefixes])
 
 
 def _vector(row: TextRow) -> str:
-    weighted = ((row.title, "A"), (row.facts, "B"), (row.body, "C"))
-    places: dict[str, str] = {}
-    position = 0
-    for words, weight in weighted:
-        for word in words:
-            position += 1
-            if word not in places:
-                places[word] = f"'{word}':{position}{weight}"
-    return " ".join(places.values())
+    called = dict.fromkeys(row.title)
+    known = called | dict.fromkeys(row.facts)
+    terms = [*(known | dict.fromkeys(row.body))]
+    terms += [f"{_SIGNS['title']}{word}" for word in called]
+    terms += [f"{_SIGNS['facts']}{word}" for word in known]
+    return " ".join(f"'{term}'" for term in terms)
 
 
 ENTITY_TEXT: Final = TextIndex("entity_text")

@@ -26,7 +26,8 @@ _KIND_STEP: Final = 0.5
 class Found:
     """A row that matches. `kind` is an entity's, or the key of a search source.
 
-    `entity_id`, `type`, `lifecycle` and `owner` of a document are those of the entity it is about.
+    `path` is a document's; an entity has its own by its `ref`. `entity_id`, `type`, `lifecycle`
+    and `owner` of a document are those of the entity it is about.
     """
 
     id: int
@@ -70,7 +71,7 @@ def _nearness(found: Found, names: Collection[str], asked: str, words: Words) ->
         return BEGINS
     if any(asked in name for name in names):
         return _WITHIN["title"] + _AS_TYPED
-    if found.within == "facts" and words.reads(found.title):
+    if found.within != "title" and (words.are_in(found.name, found.title)):
         return _WITHIN["title"]
     return _WITHIN[found.within]
 
@@ -79,7 +80,8 @@ def _liking(found: Found, searcher: Searcher) -> float:
     liked = _MINE * (found.owner in searcher.mine if found.owner else False)
     if found.ref in searcher.starred and not found.document:
         liked += _STARRED
-    return liked + min(searcher.visits.get(found.path, 0) * _VISITED, _MOST_VISITED)
+    times = searcher.visits.get(found.path if found.document else found.ref, 0)
+    return liked + min(times * _VISITED, _MOST_VISITED)
 
 
 def _kind_order(kind: str) -> int:

@@ -1,5 +1,6 @@
 """Searching: what is found, in which order, counted by facets, with the passages that match."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,7 +21,7 @@ from callboard_catalog.search.ranking import EXACT, Found, score
 from callboard_catalog.search.suggest import suggest
 from callboard_catalog.search.words import Words, folded
 
-MOST_RANKED: Final = 1_000
+MOST_RANKED: Final = 500
 """Entities, and documents, that are ranked for one page; there may be more that match."""
 
 FACETS: Final = ("kind", "owner", "type", "lifecycle", "tag")
@@ -52,8 +53,9 @@ class SearchHit:
 class SearchRequest:
     """What is searched for. `chosen` narrows like the query's own operators.
 
-    `offset` and `limit` choose the page; `details` adds facets, passages and what may have been
-    meant. `most` bounds how many entities and documents are ranked.
+    `offset` and `limit` choose the page; `of_each`, where given, is how many of each place
+    (entities, people, and each search source) are on it at most. `details` adds facets, passages
+    and what may have been meant. `most` bounds how many entities and documents are ranked.
     """
 
     query: Query
@@ -62,6 +64,7 @@ class SearchRequest:
     sort: Sort = "relevance"
     offset: int = 0
     limit: int = 20
+    of_each: int = 0
     details: bool = False
     most: int = MOST_RANKED
 
@@ -105,7 +108,8 @@ def find(connection: Connection, request: SearchRequest) -> SearchResult:
     wanted = Wanted(words, asked, query.phrases, narrowing, request.sort, request.most)
     found, more = candidates(connection, wanted)
     ranked = _ranked(connection, found, wanted, request)
-    page = ranked[request.offset : request.offset + request.limit]
+    shown = _some_of_each(ranked, request.of_each) if request.of_each else ranked
+    page = shown[request.offset : request.offset + request.limit]
     result = SearchResult(
         _hits(connection, page, words, request), len(ranked), more, unmatched=narrowing.unmatched
     )
@@ -132,17 +136,35 @@ def _ranked(
         for item in found
     ]
     if request.sort == "name":
-        return sorted(scored, key=lambda pair: (pair[1].title.lower(), pair[1].path))
+        return sorted(scored, key=lambda pair: (pair[1].title.lower(), pair[1].ref, pair[1].path))
     if request.sort == "changed":
         return sorted(scored, key=lambda pair: _newest_first(pair[1]))
     if not wanted.asked:
-        return sorted(scored, key=lambda pair: (pair[1].name or pair[1].title, pair[1].path))
-    return sorted(scored, key=lambda pair: (-pair[0], pair[1].title, pair[1].path))
+        return sorted(
+            scored, key=lambda pair: (pair[1].name or pair[1].title, pair[1].ref, pair[1].path)
+        )
+    return sorted(scored, key=lambda pair: (-pair[0], pair[1].title, pair[1].ref, pair[1].path))
+
+
+def place_of(kind: str) -> str:
+    """Give where a thing of a kind is shown: `entities`, `people`, or its search source's key."""
+    return "people" if kind in ("user", "group") else kind if "." in kind else "entities"
+
+
+def _some_of_each(ranked: list[tuple[float, Found]], most: int) -> list[tuple[float, Found]]:
+    counted: Counter[str] = Counter()
+    kept = []
+    for pair in ranked:
+        place = place_of(pair[1].kind)
+        counted[place] += 1
+        if counted[place] <= most:
+            kept.append(pair)
+    return kept
 
 
 def _newest_first(item: Found) -> tuple[float, str, str]:
     changed = item.changed.timestamp() if item.changed else 0.0
-    return (-changed, item.title.lower(), item.path)
+    return (-changed, item.title.lower(), item.ref + item.path)
 
 
 def _reference(connection: Connection, text: str) -> int | None:
@@ -204,12 +226,13 @@ def _hit(
     facts = (item.about or item.ref.partition("/")[2],) if item.document else (
         item.type, owner, item.name
     )  # fmt: skip
+    ref = EntityRef.parse(item.ref) if item.ref else None
     return SearchHit(
         title=item.title,
-        path=item.path,
+        path=item.path if item.document or ref is None else ref.path(),
         kind=item.kind,
         subtitle=" · ".join(fact for fact in facts if fact and fact != item.title),
-        ref=EntityRef.parse(item.ref) if item.ref else None,
+        ref=ref,
         marked=words.mark(item.title),
         score=value,
         passage=passage(text, words) or beginning(text),

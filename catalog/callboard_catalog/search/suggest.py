@@ -75,6 +75,9 @@ def _names(connection: Connection, any_of: Iterable[Words]) -> list[str]:
     query = (" OR " if dialect == "sqlite" else " | ").join(written)
     if not query:
         return []
+    if dialect == "postgresql":
+        # It takes hundreds of words, of which hardly one is there, for most of the table.
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
     rows = connection.execute(
         text(
             "SELECT entity.name, entity.title FROM entity_text "
@@ -82,5 +85,7 @@ def _names(connection: Connection, any_of: Iterable[Words]) -> list[str]:
             f"WHERE {ENTITY_TEXT.condition(dialect)} LIMIT {_MOST_NAMES}"
         ),
         {"words": query},
-    )
+    ).all()
+    if dialect == "postgresql":
+        connection.execute(text("SET LOCAL enable_seqscan TO DEFAULT"))
     return [f"{row.name} {row.title}" for row in rows]

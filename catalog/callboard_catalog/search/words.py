@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from callboard_catalog.search.pinyin import spoken_place
+from callboard_catalog.search.pinyin import pinyin_words, spoken_place
 
 _CJK: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _RUN: Final = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
@@ -114,12 +114,13 @@ class Words:
         # Matches overlap: those of neighbouring pairs share a character.
         return [found.span(1) for found in re.finditer(f"(?=({either}))", text, re.I)]
 
-    def reads(self, text: str) -> bool:
-        """Say whether a Chinese text is read as one of the words."""
-        if text.isascii():
-            return False
-        typed = (word for word in (*self.whole, *self.prefixes) if word.isascii())
-        return any(spoken_place(text, word) for word in typed)
+    def are_in(self, *names: str) -> bool:
+        """Say whether names have all the words, or are read as all those in Latin letters."""
+        known = [word for name in names for word in words_of(name)]
+        known += [word for name in names for word in pinyin_words(name)]
+        return all(word in known for word in self.whole) and all(
+            any(word.startswith(begun) for word in known) for begun in self.prefixes
+        )
 
     def mark(self, text: str) -> str:
         """Put U+E000 and U+E001 around the places in a text that match, or are read like it."""

@@ -35,12 +35,15 @@ def runs(
     state: State | None = None,
     plugin: str | None = None,
     name: str | None = None,
+    key: str | None = None,
     limit: int = 50,
     before: int | None = None,
 ) -> list[Run]:
     """Give runs, newest first; `before` is the last number of the page before."""
     query = select(job_run).order_by(job_run.c.id.desc()).limit(limit)
-    for column, value in (("state", state), ("plugin", plugin), ("name", name)):
+    for column, value in (
+        ("state", state), ("plugin", plugin), ("name", name), ("key", key),
+    ):  # fmt: skip
         if value is not None:
             query = query.where(job_run.c[column] == value)
     if before is not None:

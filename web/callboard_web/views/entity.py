@@ -5,7 +5,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from callboard.contributions import Badge, EntityTab
@@ -14,7 +14,12 @@ from callboard.errors import NotFoundError
 from callboard.i18n import Translator
 from callboard.plugins import Contributed, PluginError
 from callboard_catalog.search import SearchHit
-from callboard_web.entity_parts import raw_json, raw_yaml
+from callboard_web.documents import raw_json, raw_yaml
+from callboard_web.entities.grid import Place, arrange
+from callboard_web.entities.missing import missing_page
+from callboard_web.entities.places import places_of, problem_lines
+from callboard_web.entities.reading import ask, reading_of
+from callboard_web.entities.words import links_of
 from callboard_web.faults import EntityNotFoundError
 from callboard_web.formats import entity_url
 from callboard_web.portal import Crumb, Portal, portal_of, wants_fragment
@@ -31,7 +36,13 @@ PROBLEM_LIMIT: Final = 20
 def entity(request: Request) -> Response:
     """Draw an entity's overview or one of its tabs."""
     portal = portal_of(request)
-    found = _find(portal, request)
+    ref = _ref(request)
+    found = portal.runtime.catalog.get(ref)
+    if found is None:
+        page = missing_page(portal, request, ref)
+        if page is None:
+            raise EntityNotFoundError(ref.name, _close(portal, ref))
+        return page
     asker = portal.asker(request)
     segment = request.path_params.get("tab", "")
     rest = request.path_params.setdefault("rest", "")
@@ -47,7 +58,9 @@ def entity(request: Request) -> Response:
             raise _no_part(found, request.path_params["rest"])
         context |= {"cards": [], "tab": drawn}
     else:
-        context |= {"cards": portal.slots.entity_cards(found, asker), "tab": None}
+        cards = portal.slots.entity_cards(found, asker)
+        places = arrange([item.width for item in cards])
+        context |= {"cards": list(zip(cards, places, strict=True)), "tab": None}
     if wants_fragment(request):
         return portal.fragment(request, "_entity.html", context)
     return portal.page(request, "entity.html", context)
@@ -61,15 +74,17 @@ def _no_part(found: Entity, name: str) -> NotFoundError:
 
 
 def card(request: Request) -> Response:
-    """Draw one card of an entity again."""
+    """Draw one card of an entity again, at the place it had."""
     portal = portal_of(request)
     found = _find(portal, request)
     key = request.path_params["key"]
     drawn = portal.slots.entity_cards(found, portal.asker(request), only=key)
     if not drawn:
         raise NotFoundError(_("This entity has no such card."))
-    context = {"card": drawn[0], "retry": request.url.path, "again": entity_url(found.ref)}
-    return portal.fragment(request, "_card.html", context)
+    place = Place.parse(request.query_params.get("place", "")) or arrange([drawn[0].width])[0]
+    retry = f"{request.url.path}?place={place.key}"
+    context = {"card": drawn[0], "place": place, "retry": retry, "again": entity_url(found.ref)}
+    return portal.fragment(request, "_entity_card.html", context)
 
 
 def raw(request: Request) -> Response:
@@ -82,6 +97,28 @@ def raw(request: Request) -> Response:
     name = f"{found.ref.kind}-{found.ref.name}.{'json' if as_json else 'yaml'}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return PlainTextResponse(text, media_type=kind, headers=headers)
+
+
+def refresh(request: Request) -> Response:
+    """Ask for the source to be read again (POST), or tell how far that is (GET)."""
+    portal = portal_of(request)
+    found = _find(portal, request)
+    source = _source(portal, found)
+    address = entity_url(found.ref)
+    number = request.query_params.get("run", "")
+    if request.method == "POST":
+        if not source:
+            raise NotFoundError(_("The source of this entity is not known."))
+        number = str(ask(portal, request, found, source))
+    if not wants_fragment(request):
+        return RedirectResponse(f"{address}?run={number}" if number else address, 303)
+    context = {"entity": found, "reading": reading_of(portal, found, source, number)}
+    return portal.fragment(request, "_reading.html", context)
+
+
+def _source(portal: Portal, found: Entity) -> str:
+    provenance = portal.runtime.catalog.provenance(found.ref)
+    return provenance.source if provenance else ""
 
 
 def tab_segments(
@@ -100,9 +137,13 @@ def _segment(tab: Contributed[EntityTab], builtin: Container[str]) -> str:
     return tab.value.name if own else tab.key
 
 
-def _find(portal: Portal, request: Request) -> Entity:
+def _ref(request: Request) -> EntityRef:
     path = request.path_params
-    ref = EntityRef.of(path["kind"], path["namespace"], path["name"])
+    return EntityRef.of(path["kind"], path["namespace"], path["name"])
+
+
+def _find(portal: Portal, request: Request) -> Entity:
+    ref = _ref(request)
     found = portal.runtime.catalog.get(ref)
     if found is None:
         raise EntityNotFoundError(ref.name, _close(portal, ref))
@@ -143,21 +184,32 @@ def _context(
     segment: str,
 ) -> dict[str, Any]:
     catalog = portal.runtime.catalog
-    badges = portal.slots.badges(found, portal.asker(request))
+    asker = portal.asker(request)
+    badges = portal.slots.badges(found, asker)
+    notes = portal.slots.tab_notes(list(tabs.values()), found, asker)
     above = _above(found)
     named = [ref for ref in (found.owner, above) if ref]
+    problems = catalog.problems(found.ref, limit=PROBLEM_LIMIT)
+    source = _source(portal, found)
     return {
         "entity": found,
         "above": above,
         "named": catalog.get_many(named),
+        "links": links_of(found),
+        "places": places_of(found),
         "badges": [item for item in badges if isinstance(item, Badge)],
         "failed_badges": [item for item in badges if isinstance(item, PluginError)],
-        "tabs": [(name, tab.value.title) for name, tab in tabs.items()],
+        "tabs": [(name, tab.value.title, notes.get(tab.key)) for name, tab in tabs.items()],
         "segment": segment,
-        "problems": catalog.problems(found.ref, limit=PROBLEM_LIMIT),
+        "problems": problems,
         "problem_kinds": PROBLEM_KINDS,
         "problem_status": PROBLEM_STATUS,
         "problem_advice": PROBLEM_ADVICE,
+        "problem_lines": problem_lines(catalog, problems),
+        "source": source,
+        "reading": reading_of(portal, found, source, request.query_params.get("run", "")),
+        "starred": found.ref in portal.personal.stars(portal.person(request).key),
+        "address": portal.origin(request) + entity_url(found.ref),
         "crumbs": (
             Crumb(_("Catalog"), "/catalog"),
             Crumb(found.title),
@@ -170,6 +222,7 @@ ROUTES = [
     Route(_BASE, entity),
     Route(f"{_BASE}/cards/{{key}}", card),
     Route(f"{_BASE}/raw/download", raw),
+    Route(f"{_BASE}/refresh", refresh, methods=["GET", "POST"]),
     Route(f"{_BASE}/{{tab}}", entity),
     Route(f"{_BASE}/{{tab}}/{{rest:path}}", entity),
 ]

@@ -1,0 +1,1 @@
+"""Stars: what a person wants to find again."""
