@@ -208,7 +208,7 @@ class Portal:
         """
         context = {
             "title": title, "text": text, "verb": verb, "quiet": quiet, "back": address(back),
-            "action": _here(request),
+            "action": here_of(request),
             "fields": [pair for pair in form.pairs() if pair[0] != CONFIRMED],
         }  # fmt: skip
         if wants_fragment(request):
@@ -253,7 +253,7 @@ class Portal:
             "nav_counts": self._counts() if counts else {},
             "csrf_field": csrf_module.FIELD,
             "csrf_token": token,
-            "here": _here(request),
+            "here": here_of(request),
             "crumbs": (),
             "live": True,
             "languages": [(tag, LANGUAGE_NAMES.get(tag, tag)) for tag in portal.languages],
@@ -299,7 +299,8 @@ def letters_of(items: Sequence[NavItem]) -> dict[str, str]:
     return letters
 
 
-def _here(request: Request) -> str:
+def here_of(request: Request) -> str:
+    """Give the path of a request with its query, for coming back to it."""
     query = request.url.query
     return f"{request.url.path}?{query}" if query else request.url.path
 

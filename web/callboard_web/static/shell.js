@@ -67,8 +67,4 @@
     const list = document.getElementById("list");
     if (list && document.activeElement === body) list.focus({ preventScroll: true });
   });
-  body.addEventListener("htmx:sendError", () => body.classList.add("offline"));
-  body.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.successful) body.classList.remove("offline");
-  });
 })();

@@ -13,7 +13,7 @@ from callboard.errors import CallboardError
 from callboard.i18n import Text, Translator
 from callboard_web.faults import EntityNotFoundError
 from callboard_web.maintenance import ANY, MaintenanceError
-from callboard_web.portal import Portal, portal_of, wants_fragment
+from callboard_web.portal import Portal, here_of, portal_of, wants_fragment
 
 log = logging.getLogger(__name__)
 _ = Translator("callboard")
@@ -118,7 +118,9 @@ def _page(portal: Portal, request: Request, fault: Fault, error: Exception) -> R
     }
     try:
         if wants_fragment(request):
-            return portal.fragment(request, "_fault.html", context, status=fault.status)
+            return portal.fragment(
+                request, "_fault.html", {**context, "again": here_of(request)}, status=fault.status
+            )
         return portal.page(request, "error.html", context, status=fault.status, counts=False)
     except Exception:
         log.exception("The page for an error could not be drawn.")
