@@ -15,14 +15,19 @@ from callboard_web.badges import views as badges
 from callboard_web.compression import CompressMiddleware
 from callboard_web.conditional import ConditionalMiddleware
 from callboard_web.csrf import CsrfMiddleware
+from callboard_web.excerpts import views as excerpts
 from callboard_web.maintenance import MaintenanceWatch
 from callboard_web.metrics import Metrics
 from callboard_web.middleware import ErrorMiddleware, HeadersMiddleware, MaintenanceMiddleware
 from callboard_web.portal import Portal
 from callboard_web.stars import views as stars
+from callboard_web.saved_views import views as saved_views
 from callboard_web.views import (
     api,
     catalog,
+    catalog_bulk,
+    catalog_export,
+    catalog_indexes,
     entity,
     errors,
     flash,
@@ -44,7 +49,8 @@ if TYPE_CHECKING:
     from callboard_web.runtime import Runtime
 
 PAGES = (
-    home, catalog, badges, stars, entity, search, sources, problems, administration, jobs, plugins,
+    home, catalog, catalog_bulk, catalog_export, catalog_indexes, saved_views,
+    badges, stars, excerpts, entity, search, sources, problems, administration, jobs, plugins,
     preferences, flash, live, hooks, api, health, static,
 )  # fmt: skip
 

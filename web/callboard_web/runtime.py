@@ -65,7 +65,7 @@ RESERVED: Final = frozenset(
         "definition", "domains", "export", "health", "healthz", "history", "hooks", "jobs",
         "live", "maintenance", "me", "metrics", "navigation", "ownership", "people", "plugins",
         "preferences", "problems", "raw", "readyz", "refresh", "relations", "search", "settings",
-        "sources", "static", "systems", "tags", "teams", "vendor", "views", "watchers",
+        "sources", "static", "systems", "tags", "teams", "types", "vendor", "views", "watchers",
     )
 )  # fmt: skip
 """Parts of the portal's own addresses: a plugin's pages are at `/<plugin>/`, its tab of the same

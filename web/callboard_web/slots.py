@@ -185,9 +185,7 @@ class Slots:
                  for item, rows in asked]
             )
         )  # fmt: skip
-        return [
-            self._column(item, next(results) if rows else {}, rows) for item, rows in columns
-        ]
+        return [self._column(item, next(results) if rows else {}, rows) for item, rows in columns]
 
     # Calls into plugins; these run on the guard's threads.
 

@@ -1,69 +1,64 @@
-"""The catalog's list: facets, chips, order, columns of plugins, pages."""
+"""The catalog's list: views, facets, chips, order, columns, pages."""
 
+import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import select
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from callboard.entities import Entity, EntityRef
 from callboard.errors import InputError
-from callboard.i18n import Text, Translator
-from callboard_catalog import models
-from callboard_catalog.query import FacetValue, ListResult
+from callboard.i18n import Translator
+from callboard_catalog.lists import MOST_VALUES
+from callboard_catalog.query import ListResult
+from callboard_web import catalog_columns as columns
+from callboard_web import catalog_parts as parts
+from callboard_web.catalog_parts import Asked
 from callboard_web.catalog_query import (
     ALL_KINDS,
-    DEFAULT_LIMIT,
-    FACETS,
+    COLUMN_SORTS,
+    COLUMNS,
+    DENSITIES,
     LIMITS,
     CatalogQuery,
+    columns_of,
 )
+from callboard_web.forms import Form, read_form
 from callboard_web.portal import Portal, portal_of, wants_fragment
+from callboard_web.saved_views.views import asking, views_of
+from callboard_web.views.preferences import YEAR
+from callboard_web.words import Words
 
 _: Final = Translator("callboard")
 
 
-@dataclass(frozen=True, slots=True)
-class Facet:
-    """A group of check boxes."""
-
-    name: str
-    title: Text
-    values: Sequence[FacetValue]
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A filter that is on, and the address without it."""
-
-    name: str
-    title: Text
-    label: str
-    url: str
-    found: int = 0
+def asked_of(request: Request, query: CatalogQuery) -> Asked:
+    """Give a query with what is the reader's own, as far as it is asked for."""
+    portal = portal_of(request)
+    person = portal.person(request)
+    return Asked(query, person.mine, portal.personal.stars(person.key))
 
 
 def catalog(request: Request) -> Response:
     """Draw the list, or for htmx only what a change of the filters changes."""
     portal = portal_of(request)
-    query = CatalogQuery.of(request.query_params.multi_items())
+    asked = asked_of(request, CatalogQuery.of(request.query_params.multi_items()))
     try:
-        result = portal.runtime.catalog.list(query.request())
+        result = portal.runtime.catalog.list(asked.request())
     except InputError:
-        if not query.cursor:
+        if not asked.query.cursor:
             raise
-        query = query.at("")
-        result = portal.runtime.catalog.list(query.request())
-    context = _context(portal, request, query, result)
+        asked = replace(asked, query=asked.query.at(""))
+        result = portal.runtime.catalog.list(asked.request())
+    context = _context(portal, request, asked, result)
     if not wants_fragment(request):
         return portal.page(request, "catalog.html", context)
-    return portal.fragment(
-        request, "catalog_update.html", context, headers=_headers(portal, request, query, result)
-    )
+    if request.headers.get("hx-target", "").startswith("values-"):
+        return portal.fragment(request, "catalog/values.html", context)
+    headers = _headers(portal, request, asked.query, result)
+    return portal.fragment(request, "catalog_update.html", context, headers=headers)
 
 
 def _headers(
@@ -79,81 +74,83 @@ def _headers(
     }
 
 
-def _context(
-    portal: Portal, request: Request, query: CatalogQuery, result: ListResult
-) -> dict[str, Any]:
-    service = portal.runtime.catalog
+def _context(portal: Portal, request: Request, asked: Asked, result: ListResult) -> dict[str, Any]:
+    service, query = portal.runtime.catalog, asked.query
+    words = Words(item.value for item in portal.runtime.plugins.contributions.kinds)
+    views = views_of(portal).all(asking(request))
+    current = parts.current_view(query, views)
     with service.snapshot():
-        facets = {name: found.values for name, found in service.facets(query.request()).items()}
+        facets = service.facets(asked.request(), more=query.more, find=query.find)
         counts = service.counts()
         source_count = len(service.sources())
         problems = portal.problems()
-    chips = _chips(query, facets)
+        tabs = parts.tabs(service, asked, views, current)
+        chips = parts.chips(query, facets, words)
+        removals = parts.removals(service, asked, chips) if not result.entities else []
+    heads = columns.offered(portal, query, _remembered(request))
+    shown = [head for head in heads if head.shown]
     return {
         "query": query,
         "result": result,
         "last": result.first + len(result.entities) - 1,
         "counts": counts,
         "source_count": source_count,
-        "kind_values": _kind_values(facets["kind"], counts, query),
-        "facets": [
-            Facet(name, title, facets[name]) for name, title in FACETS.items() if facets.get(name)
-        ],
-        "chips": chips,
-        "removals": _removals(portal, query, chips) if not result.entities else [],
-        "columns": portal.slots.columns(query.kind, result.entities, portal.asker(request)),
-        "known": _facts(portal, result.entities),
-        "limits": LIMITS,
-        "default_limit": DEFAULT_LIMIT,
-        "all_kinds": ALL_KINDS,
         "problems": problems,
-    }
+        "tabs": tabs,
+        "all_views": len(views) > parts.MOST_TABS,
+        "current": current,
+        "modified": current is not None and current.query != query.saved(),
+        "kinds": parts.kinds(facets["kind"], counts, query, words),
+        "groups": parts.groups(facets, query),
+        "most_values": MOST_VALUES,
+        "chips": chips,
+        "removals": removals,
+        "known": bool(portal.person(request).me),
+        "heads": heads,
+        "shown": shown,
+        "table": columns.table(portal, shown, result, portal.asker(request)),
+        "density": query.density or _density(request),
+        "densities": DENSITIES,
+        "limits": LIMITS,
+        "sorts": {"name": _("Name"), **{COLUMN_SORTS[name]: title for name, title in COLUMNS.items()
+                                        if name in COLUMN_SORTS}},
+        "all_kinds": ALL_KINDS,
+    }  # fmt: skip
 
 
-def _kind_values(
-    values: Sequence[FacetValue], counts: Mapping[str, int], query: CatalogQuery
-) -> list[FacetValue]:
-    """Give every kind there is, always in the same order, with what the filters leave of it."""
-    found = {item.value: item.count for item in values}
-    kinds = {**counts, query.kind: counts.get(query.kind, 0)}
-    kinds.pop(ALL_KINDS, None)
-    ordered = sorted(kinds, key=lambda kind: (-kinds[kind], kind))
-    return [FacetValue(kind, kind, found.get(kind, 0), kind == query.kind) for kind in ordered]
+def _remembered(request: Request) -> tuple[str, ...]:
+    return columns_of([request.cookies.get(columns.COOKIE, "")])
 
 
-def _chips(query: CatalogQuery, facets: Any) -> list[Chip]:
-    chips = [
-        Chip(name, FACETS[name], _label(facets, name, value), query.without(name, value).url())
-        for name, value in query.filters()
-    ]
-    if query.text:
-        chips.append(Chip("q", _("Text"), query.text, query.without("q", "").url()))
-    return chips
+def _density(request: Request) -> str:
+    kept = request.cookies.get(columns.DENSITY_COOKIE, "")
+    return kept if kept in DENSITIES else ""
 
 
-def _label(facets: Any, name: str, value: str) -> str:
-    return next((item.label for item in facets.get(name, ()) if item.value == value), value)
+async def display(request: Request) -> Response:
+    """Keep which columns and how dense rows are wanted, and show the list so."""
+    form = await read_form(request)
+    return await asyncio.to_thread(_display, request, form)
 
 
-def _removals(portal: Portal, query: CatalogQuery, chips: Sequence[Chip]) -> list[Chip]:
-    """Say of each filter how much would be found without it."""
-    removals = []
-    values = [*query.filters(), *([("q", query.text)] if query.text else [])]
-    for chip, (name, value) in zip(chips, values, strict=True):
-        found = portal.runtime.catalog.list(query.without(name, value).request()).total
-        removals.append(Chip(chip.name, chip.title, chip.label, chip.url, found))
-    return removals
+def _display(request: Request, form: Form) -> Response:
+    query = CatalogQuery.read(form["query"]).at("")
+    chosen = () if "usual" in form else columns_of(form.all("columns")) or ("name",)
+    density = form["density"] if form["density"] in DENSITIES else ""
+    if "columns_shown" in form:
+        query = replace(query, columns=chosen)
+    response = RedirectResponse(replace(query, density="").url(), 303)
+    secure = portal_of(request).is_secure(request)
+    kept = {columns.DENSITY_COOKIE: density}
+    if "columns_shown" in form:
+        kept[columns.COOKIE] = ",".join(chosen)
+    for name, value in kept.items():
+        response.set_cookie(name, value, max_age=YEAR if value else 0, httponly=True,
+                            samesite="lax", secure=secure)  # fmt: skip
+    return response
 
 
-def _facts(portal: Portal, entities: Sequence[Entity]) -> dict[EntityRef, Any]:
-    """Give title and time of change of the entities on the page and of their owners."""
-    table = models.entity
-    owners = {entity.owner for entity in entities if entity.owner}
-    refs = {str(ref): ref for ref in (*owners, *(entity.ref for entity in entities))}
-    columns = (table.c.ref, table.c.title, table.c.updated_at)
-    statement = select(*columns).where(table.c.ref.in_(refs))
-    with portal.runtime.database.read() as connection:
-        return {refs[row.ref]: row for row in connection.execute(statement)}
-
-
-ROUTES = [Route("/catalog", catalog)]
+ROUTES = [
+    Route("/catalog", catalog),
+    Route("/catalog/display", display, methods=["POST"]),
+]
