@@ -1,5 +1,6 @@
 """Asking the tables for what matches: the likeliest first, and never more than can be ranked."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -36,6 +37,7 @@ DOCUMENT: Final = models.search_document
 _ENTITY_TEXT: Final = table(ENTITY_TEXT.name, column("rowid"))
 _DOCUMENT_TEXT: Final = table(DOCUMENT_TEXT.name, column("rowid"))
 _WITHIN: Final[tuple[Within, ...]] = ("title", "facts", "all")
+_NAME: Final = re.compile(r"[a-z0-9._-]+")
 _NAMED: Final = 40
 _LAST: Final = "\U0010ffff"
 
@@ -81,7 +83,7 @@ def _entities(connection: Connection, wanted: Wanted) -> tuple[list[Found], bool
         [*conditions, *phrases], bool(conditions),
     )  # fmt: skip
     found, more = asking.rows()
-    if more and wanted.sort == "relevance" and wanted.asked:
+    if wanted.sort == "relevance" and _NAME.fullmatch(wanted.asked) and not wanted.phrases:
         for row in asking.named():
             found.setdefault(row.id, (row, "title"))
     return [_entity(row, within) for row, within in found.values()], more
@@ -101,7 +103,7 @@ def _documents(connection: Connection, wanted: Wanted) -> tuple[list[Found], boo
     joined = DOCUMENT.outerjoin(ENTITY, ENTITY.c.ref == DOCUMENT.c.ref)
     asking = _Asking(
         connection, wanted, DOCUMENT_TEXT, _DOCUMENT_TEXT, DOCUMENT, joined, columns,
-        [*conditions, *phrases], bool(conditions),
+        [*conditions, *phrases], bool(conditions), ("title", "all"),
     )  # fmt: skip
     found, more = asking.rows()
     return [_document(row, within) for row, within in found.values()], more
@@ -109,7 +111,10 @@ def _documents(connection: Connection, wanted: Wanted) -> tuple[list[Found], boo
 
 @dataclass(frozen=True, slots=True)
 class _Asking:
-    """One index with the table its rows stand for. `narrowed`: few rows may be left of many."""
+    """One index with the table its rows stand for.
+
+    `narrowed`: few rows may be left of many. `steps` are where words are looked for, in turn.
+    """
 
     connection: Connection
     wanted: Wanted
@@ -120,6 +125,7 @@ class _Asking:
     columns: Sequence[ColumnElement[Any]]
     conditions: Sequence[ColumnElement[bool]]
     narrowed: bool
+    steps: Sequence[Within] = _WITHIN
 
     def rows(self) -> tuple[dict[int, tuple[Any, Within]], bool]:
         most = self.wanted.most
@@ -130,7 +136,7 @@ class _Asking:
             return {row.id: (row, "all") for row in rows[:most]}, len(rows) > most
         # Few are left of what is narrowed, and sorting needs no weighing.
         weighs = self.wanted.sort == "relevance" and not self.narrowed
-        steps = _WITHIN if weighs else _WITHIN[-1:]
+        steps = self.steps if weighs else _WITHIN[-1:]
         for within in steps:
             for row in self.connection.execute(self._matching(within).limit(most + 1)):
                 found.setdefault(row.id, (row, within))

@@ -24,6 +24,9 @@ from callboard_catalog.search.words import Words, folded
 MOST_RANKED: Final = 500
 """Entities, and documents, that are ranked for one page; there may be more that match."""
 
+SHORTEST_BEGUN: Final = 2
+"""Letters after which a word may be half typed: with one, most of all texts would match."""
+
 FACETS: Final = ("kind", "owner", "type", "lifecycle", "tag")
 
 _LONGEST_ASKED: Final = 200
@@ -100,7 +103,7 @@ def search(
 def find(connection: Connection, request: SearchRequest) -> SearchResult:
     """Search; the number of questions to the database does not grow with what is found."""
     query = request.query
-    words = Words.of_query(query.words)
+    words = Words.of_query(query.words, SHORTEST_BEGUN)
     if not words and (query.words or not (query.filters or request.chosen)):
         return SearchResult([])
     narrowing = narrow(connection, (*query.filters, *request.chosen), request.searcher)

@@ -4,8 +4,8 @@ The variants of a word are looked up in the index, so it costs the same however 
 are.
 """
 
+import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from string import ascii_lowercase
 from typing import Final
@@ -13,13 +13,18 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from callboard_catalog.search.index import ENTITY_TEXT
-from callboard_catalog.search.words import Words, words_of
+from callboard_catalog.search.words import Words
 
 _WORD: Final = re.compile(r"[A-Za-z0-9]+")
 _SHORTEST: Final = 4
 _LONGEST: Final = 20
 _MOST_WORDS: Final = 3
-_MOST_NAMES: Final = 60
+_MOST_COUNTED: Final = 50
+
+_TRIED: Final = {
+    "sqlite": "SELECT value AS tried FROM json_each(:tried)",
+    "postgresql": "SELECT tried FROM json_array_elements_text(CAST(:tried AS json)) AS tried",
+}
 
 
 def suggest(connection: Connection, typed: str) -> str:
@@ -29,7 +34,7 @@ def suggest(connection: Connection, typed: str) -> str:
         if not _SHORTEST <= len(word) <= _LONGEST or mended >= _MOST_WORDS:
             continue
         lower = word.lower()
-        if next(iter(_names(connection, [Words((), (lower,))])), None):
+        if _commonest(connection, {lower: Words((), (lower,))}):
             continue
         mended += 1
         found = _one_letter_off(connection, lower) or _divided(connection, lower)
@@ -39,21 +44,12 @@ def suggest(connection: Connection, typed: str) -> str:
 
 
 def _one_letter_off(connection: Connection, word: str) -> str:
-    variants = set(_variants(word))
-    found: Counter[str] = Counter()
-    for name in _names(connection, [Words((variant,), ()) for variant in sorted(variants)]):
-        found.update(variants.intersection(words_of(name)))
-    return min(found, key=lambda meant: (-found[meant], meant)) if found else ""
+    return _commonest(connection, {other: Words((other,), ()) for other in _variants(word)})
 
 
 def _divided(connection: Connection, word: str) -> str:
-    halves = [(word[:at], word[at:]) for at in range(2, len(word) - 1)]
-    for name in _names(connection, [Words(pair, ()) for pair in halves]):
-        named = set(words_of(name))
-        for pair in halves:
-            if named.issuperset(pair):
-                return " ".join(pair)
-    return ""
+    halves = ((word[:at], word[at:]) for at in range(2, len(word) - 1))
+    return _commonest(connection, {" ".join(pair): Words(pair, ()) for pair in halves})
 
 
 def _variants(word: str) -> Iterator[str]:
@@ -68,24 +64,24 @@ def _variants(word: str) -> Iterator[str]:
         yield from (left + letter + right for letter in ascii_lowercase)
 
 
-def _names(connection: Connection, any_of: Iterable[Words]) -> list[str]:
-    """Give the names and titles of some entities that are called one of these."""
+def _commonest(connection: Connection, tried: dict[str, Words]) -> str:
+    """Give which of the texts most names have, of those that any has; or nothing."""
     dialect = connection.dialect.name
-    written = (f"({ENTITY_TEXT.query(dialect, words, 'title')})" for words in any_of)
-    query = (" OR " if dialect == "sqlite" else " | ").join(written)
-    if not query:
-        return []
-    if dialect == "postgresql":
-        # It takes hundreds of words, of which hardly one is there, for most of the table.
-        connection.execute(text("SET LOCAL enable_seqscan = off"))
+    queries = {ENTITY_TEXT.query(dialect, words, "title"): name for name, words in tried.items()}
     rows = connection.execute(
         text(
-            "SELECT entity.name, entity.title FROM entity_text "
-            "JOIN entity ON entity.id = entity_text.rowid "
-            f"WHERE {ENTITY_TEXT.condition(dialect)} LIMIT {_MOST_NAMES}"
+            f"SELECT tried, (SELECT count(*) FROM (SELECT 1 FROM {ENTITY_TEXT.name} WHERE "
+            f"{_matches(dialect)} LIMIT {_MOST_COUNTED}) AS counted) AS number "
+            f"FROM ({_TRIED[dialect]}) AS given"
         ),
-        {"words": query},
-    ).all()
-    if dialect == "postgresql":
-        connection.execute(text("SET LOCAL enable_seqscan TO DEFAULT"))
-    return [f"{row.name} {row.title}" for row in rows]
+        {"tried": json.dumps(sorted(queries))},
+    )
+    found: Iterable[tuple[int, str]] = ((-row.number, queries[row.tried]) for row in rows)
+    number, best = min(found, default=(0, ""))
+    return best if number else ""
+
+
+def _matches(dialect: str) -> str:
+    if dialect == "sqlite":
+        return f"{ENTITY_TEXT.name} MATCH tried"
+    return f"{ENTITY_TEXT.name}.words @@ CAST(tried AS tsquery)"

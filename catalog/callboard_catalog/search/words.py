@@ -75,11 +75,12 @@ class Words:
     prefixes: tuple[str, ...]
 
     @classmethod
-    def of_query(cls, text: str) -> "Words":
+    def of_query(cls, text: str, shortest: int = 1) -> "Words":
         """Read what a person typed; the last word counts as begun, not as whole.
 
         So do Latin letters that Chinese follows at once, as in zf网关: an input method was half
-        way.
+        way. One of fewer than `shortest` Latin letters or digits is whole all the
+        same.
         """
         folded = _folded(text[:_LONGEST_QUERY])
         runs = [(found[0][:_LONGEST], found.end()) for found in islice(_RUN.finditer(folded), 12)]
@@ -91,7 +92,9 @@ class Words:
                 whole.update(dict.fromkeys(pairs))
                 if not pairs:
                     prefixes[run] = None
-            elif position == len(runs) - 1 or (end < len(folded) and _is_cjk(folded[end])):
+            elif (len(run) >= shortest or not run.isascii()) and (
+                position == len(runs) - 1 or (end < len(folded) and _is_cjk(folded[end]))
+            ):
                 prefixes[run.lower()[:_LONGEST]] = None
             else:
                 whole[run.lower()[:_LONGEST]] = None
