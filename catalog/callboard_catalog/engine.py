@@ -100,6 +100,11 @@ class CatalogEngine:
         self._looked[name] = self.now()
         return self.refresh.run(source, progress=progress)
 
+    def kept(self, source: str, path: str, blob: str) -> bytes | None:
+        """Give a file as it was read, where this machine has it; asks nobody else."""
+        known = self.sources.get(source)
+        return known.reader.kept(path, blob) if known and blob else None
+
     def forget(self) -> None:
         """Take out what sources gave that are no longer there."""
         forget_sources(self.database, now=self.now)

@@ -362,6 +362,19 @@ class CatalogService:
             rows = connection.execute(statement.order_by(models.source.c.name))
             return [_source_state(row, counts) for row in rows]
 
+    def blob(self, source: str, path: str) -> str:
+        """Give the name of a file's content as it was last read; empty for a file that was not."""
+        file = models.source_file
+        statement = select(file.c.blob).join_from(file, models.source)
+        with self._read() as connection:
+            found = connection.scalar(
+                statement.where(
+                    models.source.c.name == source.replace("\0", ""),
+                    file.c.path == path.replace("\0", ""),
+                )
+            )
+        return found or ""
+
     def source(self, name: str) -> SourceState | None:
         """Give one source by its name."""
         return next((item for item in self.sources() if item.name == name), None)

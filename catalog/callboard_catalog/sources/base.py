@@ -115,3 +115,6 @@ class Reader(Protocol):
 
     def snapshot(self, version: str) -> Snapshot:
         """Give the state at that version, or at a newer one."""
+
+    def kept(self, path: str, blob: str) -> bytes | None:
+        """Give a file that was read, from what is on this machine; None where it is not."""

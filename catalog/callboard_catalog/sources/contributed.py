@@ -40,6 +40,9 @@ class ContributedReader:
     def _context(self) -> SourceContext:
         return SourceContext(host=self._host_for(self.plugin), version=self._known)
 
+    def kept(self, path: str, blob: str) -> None:
+        return None
+
 
 class ContributedSnapshot:
     """The documents a plugin gave, as files."""

@@ -41,6 +41,18 @@ class FolderReader:
         last, self._last = self._last, None
         return last if last and last.version == version else FolderSnapshot(self)
 
+    def kept(self, path: str, blob: str) -> bytes | None:
+        return self.read_file(path)
+
+    def read_file(self, path: str) -> bytes | None:
+        """Give the content of a file below the folder, or None where it cannot be read."""
+        try:
+            descriptor = os.open(self.prefix + path, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(self.maximum_bytes + 1)
+
 
 class FolderSnapshot:
     """The files of a folder as they were found."""
@@ -62,12 +74,9 @@ class FolderSnapshot:
 
     def read(self, paths: Collection[str]) -> Iterator[tuple[str, bytes]]:
         for path in paths:
-            try:
-                descriptor = os.open(self.reader.prefix + path, os.O_RDONLY | os.O_NOFOLLOW)
-            except OSError:
-                continue
-            with os.fdopen(descriptor, "rb") as file:
-                yield path, file.read(self.reader.maximum_bytes + 1)
+            content = self.reader.read_file(path)
+            if content is not None:
+                yield path, content
 
     def location(self, path: str) -> str:
         return f"file:{self.reader.prefix}{path}"

@@ -39,6 +39,12 @@ class GitReader:
     def snapshot(self, version: str) -> "GitSnapshot":
         return GitSnapshot(self, self.repository.fetch(self.branch or None))
 
+    def kept(self, path: str, blob: str) -> bytes | None:
+        try:
+            return next((content for _, content in self.repository.read([blob])), None)
+        except CallboardError:
+            return None
+
 
 class GitSnapshot:
     """The files of one commit. Symbolic links and submodules are not followed."""

@@ -47,6 +47,9 @@ class UrlReader:
         content = fetch_text(self.http, self.url)
         return UrlSnapshot(self, hashlib.sha256(content).hexdigest(), content)
 
+    def kept(self, path: str, blob: str) -> None:
+        return None
+
 
 class UrlSnapshot:
     """The one file as it was read."""

@@ -82,6 +82,11 @@ class Group:
     total: int
     empty: Text = ""
 
+    @property
+    def mixed(self) -> bool:
+        """Whether they are of several kinds, so that each must say its own."""
+        return len({item.kind for item in self.items}) > 1
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:

@@ -8,6 +8,8 @@ from starlette.responses import Response
 from callboard.entities import Entity, EntityRef
 from callboard.i18n import Translator
 from callboard_catalog.descriptors.kinds import BUILT_IN_KINDS
+from callboard_web.documents import written_yaml
+from callboard_web.entities.words import PLACES
 from callboard_web.history.parts import history_context
 from callboard_web.portal import Crumb, Portal
 from callboard_web.words import relation_words
@@ -15,6 +17,7 @@ from callboard_web.words import relation_words
 _: Final = Translator("callboard")
 
 REFERRERS: Final = 50
+LONGEST_SAMPLE: Final = 10_000
 NOT_FOUND: Final = 404
 GONE: Final = 410
 """RFC 9110, section 15.5.11: it was there, and is known not to be any more."""
@@ -50,12 +53,24 @@ def missing_page(portal: Portal, request: Request, ref: EntityRef) -> Response |
         "was": was,
         "named_by": [(item, relation_words(item.relation)) for item in named_by[:REFERRERS]],
         "more_named_by": len(named_by) > REFERRERS,
-        "sample": sample(ref),
+        "sample": _last_text(was) or sample(ref),
         "provenance": None,
         "crumbs": (Crumb(_("Catalog"), "/catalog"), Crumb(was.title if was else ref.name)),
     }
     status = GONE if removed else NOT_FOUND
     return portal.page(request, "entity_missing.html", context, status=status)
+
+
+def _last_text(was: Entity | None) -> str:
+    """Give the descriptor an entity had last, without where it stood; empty if it is long."""
+    if was is None:
+        return ""
+    kept = {key: value for key, value in was.annotations.items() if not key.startswith(PLACES)}
+    metadata = {**was.metadata, "annotations": kept}
+    if not kept:
+        del metadata["annotations"]
+    text = written_yaml({**was.document, "metadata": metadata})
+    return text if len(text) <= LONGEST_SAMPLE else ""
 
 
 def sample(ref: EntityRef) -> str:

@@ -1,5 +1,6 @@
 """What changed between two documents of an entity, as a person says it."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ MOST: Final = 8
 
 LONGEST: Final = 60
 LISTED: Final = 6
+
+_REFERENCE: Final = re.compile(r"[a-z]+:(?:default/)?([^:/\s]+)", re.IGNORECASE)
 
 Document = Mapping[str, Any]
 Changed = Callable[[str, str], Text]
@@ -125,11 +128,13 @@ def _say(path: str, before: Document, after: Document) -> Iterator[Text]:
 def _single(path: str, old: Any, new: Any) -> Iterator[Text]:
     changed, added, removed = _SINGLE[path]
     if old and new:
-        yield changed(_short(old), _short(new))
+        yield changed(_called(old), _called(new))
     elif new:
-        yield added(_short(new))
+        yield added(_called(new))
     elif old:
-        yield removed(_short(old))
+        yield removed(_called(old))
+    else:
+        yield _("%(path)s changed", path=path)
 
 
 def _listed(path: str, old: Any, new: Any) -> Iterator[Text]:
@@ -147,9 +152,12 @@ def _listed(path: str, old: Any, new: Any) -> Iterator[Text]:
 
 def _keyed(path: str, root: str, before: Document, after: Document) -> Iterator[Text]:
     """Say which annotation or label came, went or changed; the path may name all of them."""
-    older, newer = _at(before, root) or {}, _at(after, root) or {}
+    older, newer = _mapping(_at(before, root)), _mapping(_at(after, root))
     wanted = path.removeprefix(root).removeprefix(".")
     keys = [wanted] if wanted else sorted(older.keys() | newer.keys())
+    if not any(key in older or key in newer for key in keys):
+        yield _("%(path)s changed", path=path)
+        return
     for key in keys:
         if root == "metadata.annotations" and key.startswith(PLACES):
             yield _("Read from another place, or by another address")
@@ -173,6 +181,10 @@ def _at(document: Document, path: str) -> Any:
     return value
 
 
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
 def _names(value: Any) -> list[str]:
     items = value if isinstance(value, list) else []
     return [
@@ -182,8 +194,15 @@ def _names(value: Any) -> list[str]:
 
 
 def _joined(names: Sequence[str]) -> str:
-    shown = ", ".join(_short(name) for name in names[:LISTED])
+    shown = ", ".join(_called(name) for name in names[:LISTED])
     return f"{shown}, …" if len(names) > LISTED else shown
+
+
+def _called(value: Any) -> str:
+    """Leave out of a reference what goes without saying."""
+    text = _short(value)
+    match = _REFERENCE.fullmatch(text)
+    return match[1] if match else text
 
 
 def _short(value: Any) -> str:

@@ -1,0 +1,1 @@
+"""The lines of a file that a problem is about."""
