@@ -19,6 +19,7 @@ from callboard_web.excerpts import views as excerpts
 from callboard_web.maintenance import MaintenanceWatch
 from callboard_web.metrics import Metrics
 from callboard_web.middleware import ErrorMiddleware, HeadersMiddleware, MaintenanceMiddleware
+from callboard_web.organisation import views as organisation
 from callboard_web.portal import Portal
 from callboard_web.saved_views import views as saved_views
 from callboard_web.stars import views as stars
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from callboard_web.runtime import Runtime
 
 PAGES = (
-    home, catalog, catalog_bulk, catalog_export, catalog_indexes, saved_views,
+    home, organisation, catalog, catalog_bulk, catalog_export, catalog_indexes, saved_views,
     badges, stars, excerpts, entity, search, sources, problems, administration, jobs, plugins,
     preferences, flash, live, hooks, api, health, static,
 )  # fmt: skip

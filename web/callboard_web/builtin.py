@@ -15,6 +15,7 @@ from callboard_web.administration import parts as administration_parts
 from callboard_web.entities import cards, raw
 from callboard_web.graph import parts as graph
 from callboard_web.history import parts as history
+from callboard_web.organisation import parts as organisation
 from callboard_web.parts import Part
 
 _: Final = Translator("callboard")
@@ -53,6 +54,7 @@ PARTS: Final[tuple[Part, ...]] = (
     SHELL,
     graph.PART,
     entity_parts.PART,
+    organisation.PART,
     cards.PART,
     raw.PART,
     history.PART,

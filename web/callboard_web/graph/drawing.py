@@ -119,7 +119,7 @@ class _Drawing:
         right = self.left_of[-1] + self.width_of[-1] if self.left_of else 0
         bottom = max((node.y + node.height for node in nodes), default=0)
         frames = self._frames()
-        bottom = max([bottom, *(frame.y + frame.height for frame in frames)])
+        bottom = max([bottom, *(frame.y + frame.height for frame in frames), *self.middle])
         return Picture(
             width=right + MARGIN,
             height=bottom + MARGIN,

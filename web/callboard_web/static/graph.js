@@ -4,6 +4,7 @@
 const ZOOM = 1.25;
 const LEAST = 0.2;
 const MOST = 3;
+const READABLE = 0.7;
 
 function links(area) {
   return [...area.querySelectorAll("a[data-n]")];
@@ -21,6 +22,8 @@ function begin(root) {
     const svg = area.querySelector("svg");
     const large = svg.dataset.width > area.clientWidth || svg.dataset.height > area.clientHeight;
     graph.querySelector(".graph-tools").hidden = !large && !graph.closest(".graph-panel");
+    // A map without a middle is shown whole, as long as its words can be read.
+    if (!centre.hasAttribute("aria-current") && large && fitting(area, svg) >= READABLE) scale(graph, "fit");
     show(area, centre);
   }
 }
@@ -64,14 +67,18 @@ function move(area, link, target) {
   target.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
+function fitting(area, svg) {
+  const room = { x: area.clientWidth - 32, y: area.clientHeight - 24 };
+  return Math.min(1, room.x / svg.dataset.width, room.y / svg.dataset.height);
+}
+
 function scale(graph, act) {
   const area = graph.querySelector(".graph-area");
   const svg = area.querySelector("svg");
   const width = Number(svg.dataset.width);
   const height = Number(svg.dataset.height);
   const now = svg.width.baseVal.value / width;
-  const room = { x: area.clientWidth - 32, y: area.clientHeight - 24 };
-  const fit = Math.min(1, room.x / width, room.y / height);
+  const fit = fitting(area, svg);
   const steps = { in: now * ZOOM, out: now / ZOOM, fit: Math.abs(now - fit) < 0.01 ? 1 : fit };
   const size = Math.min(MOST, Math.max(Math.min(LEAST, fit), steps[act]));
   const x = (area.scrollLeft + area.clientWidth / 2) / now;

@@ -1,0 +1,1 @@
+"""Teams and people, what they own and what nobody does; systems and domains."""
