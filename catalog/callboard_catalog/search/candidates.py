@@ -44,9 +44,13 @@ _LAST: Final = "\U0010ffff"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked of the tables: words, phrases, filters, an order, and how many at most."""
+    """What is asked of the tables: words, phrases, filters, an order, and how many at most.
+
+    `words_of_documents` has fewer that are only begun, as texts have so many more words.
+    """
 
     words: Words
+    words_of_documents: Words
     asked: str
     phrases: tuple[str, ...]
     narrowing: Narrowing
@@ -79,13 +83,19 @@ def _entities(connection: Connection, wanted: Wanted) -> tuple[list[Found], bool
     )  # fmt: skip
     phrases = [_entity_says(connection, phrase) for phrase in wanted.phrases]
     asking = _Asking(
-        connection, wanted, ENTITY_TEXT, _ENTITY_TEXT, ENTITY, ENTITY, columns,
+        connection, wanted, wanted.words, ENTITY_TEXT, _ENTITY_TEXT, ENTITY, ENTITY, columns,
         [*conditions, *phrases], bool(conditions),
     )  # fmt: skip
     found, more = asking.rows()
     if wanted.sort == "relevance" and _NAME.fullmatch(wanted.asked) and not wanted.phrases:
         for row in asking.named():
             found.setdefault(row.id, (row, "title"))
+    if conditions:
+        # What is narrowed is asked for in one step, so it is weighed here.
+        found = {
+            row.id: (row, "title" if wanted.words.are_in(row.name, row.title) else within)
+            for row, within in found.values()
+        }
     return [_entity(row, within) for row, within in found.values()], more
 
 
@@ -102,7 +112,8 @@ def _documents(connection: Connection, wanted: Wanted) -> tuple[list[Found], boo
     ]
     joined = DOCUMENT.outerjoin(ENTITY, ENTITY.c.ref == DOCUMENT.c.ref)
     asking = _Asking(
-        connection, wanted, DOCUMENT_TEXT, _DOCUMENT_TEXT, DOCUMENT, joined, columns,
+        connection, wanted, wanted.words_of_documents, DOCUMENT_TEXT, _DOCUMENT_TEXT, DOCUMENT,
+        joined, columns,
         [*conditions, *phrases], bool(conditions), ("title", "all"),
     )  # fmt: skip
     found, more = asking.rows()
@@ -118,8 +129,9 @@ class _Asking:
 
     connection: Connection
     wanted: Wanted
+    words: Words
     index: TextIndex
-    words: TableClause
+    indexed: TableClause
     rows_of: Any
     joined: FromClause
     columns: Sequence[ColumnElement[Any]]
@@ -130,7 +142,7 @@ class _Asking:
     def rows(self) -> tuple[dict[int, tuple[Any, Within]], bool]:
         most = self.wanted.most
         found: dict[int, tuple[Any, Within]] = {}
-        if not self.wanted.words:
+        if not self.words:
             plain = select(*self.columns).select_from(self.joined).where(*self.conditions)
             rows = self.connection.execute(self._sorted(plain).limit(most + 1)).all()
             return {row.id: (row, "all") for row in rows[:most]}, len(rows) > most
@@ -147,18 +159,18 @@ class _Asking:
     def _matching(self, within: Within) -> Select[Any]:
         dialect = self.connection.dialect.name
         matches = text(self.index.condition(dialect)).bindparams(
-            words=self.index.query(dialect, self.wanted.words, within)
+            words=self.index.query(dialect, self.words, within)
         )
         if self.narrowed:
             # The other conditions may be the better way to begin.
-            inside = select(self.words.c.rowid).where(matches)
+            inside = select(self.indexed.c.rowid).where(matches)
             statement = (
                 select(*self.columns)
                 .select_from(self.joined)
                 .where(self.rows_of.c.id.in_(inside), *self.conditions)
             )
         else:
-            both = self.words.join(self.joined, self.rows_of.c.id == self.words.c.rowid)
+            both = self.indexed.join(self.joined, self.rows_of.c.id == self.indexed.c.rowid)
             statement = select(*self.columns).select_from(both).where(matches, *self.conditions)
         return self._sorted(statement) if self.wanted.sort != "relevance" else statement
 

@@ -62,6 +62,16 @@ class Completer:
             if value.value != begun
         ]
 
+    def examples(self, connection: Connection) -> dict[str, str]:
+        """Give for each operator a value there is, the commonest, for people to try."""
+        found = {}
+        for operator in ("owner", "kind", "type", "lifecycle", "tag", "system", "domain", "source"):
+            values = self._commonest(connection, operator)
+            if values:
+                value = _named(values[0]) if operator in NAMED else values[0]
+                found[operator] = _quoted(value.value)
+        return found
+
     def _values(
         self, connection: Connection, operator: str, begun: str, sources: Sequence[str], limit: int
     ) -> list[Count]:
@@ -111,7 +121,7 @@ def _entities(connection: Connection, operator: str, begun: str, limit: int) -> 
     if not words:
         return []
     narrowing = narrow(connection, [Filter("kind", NAMED[operator])], NOBODY)
-    wanted = Wanted(words, folded(begun), (), narrowing, "relevance", limit * 2)
+    wanted = Wanted(words, words, folded(begun), (), narrowing, "relevance", limit * 2)
     found, _ = candidates(connection, wanted)
     fitting = [item for item in found if item.within != "all"]
     fitting.sort(key=lambda item: (not item.name.startswith(begun.lower()), item.name))

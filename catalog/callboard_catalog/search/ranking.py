@@ -71,7 +71,8 @@ def _nearness(found: Found, names: Collection[str], asked: str, words: Words) ->
         return BEGINS
     if any(asked in name for name in names):
         return _WITHIN["title"] + _AS_TYPED
-    if found.within != "title" and (words.are_in(found.name, found.title)):
+    if found.within == "facts" and not found.title.isascii() and words.are_in(found.title):
+        # How a name is read is among the facts.
         return _WITHIN["title"]
     return _WITHIN[found.within]
 

@@ -25,7 +25,9 @@ MOST_RANKED: Final = 500
 """Entities, and documents, that are ranked for one page; there may be more that match."""
 
 SHORTEST_BEGUN: Final = 2
-"""Letters after which a word may be half typed: with one, most of all texts would match."""
+"""Letters after which a word may be half typed: with one, most of all names would match."""
+
+SHORTEST_BEGUN_IN_TEXTS: Final = 3
 
 FACETS: Final = ("kind", "owner", "type", "lifecycle", "tag")
 
@@ -108,7 +110,8 @@ def find(connection: Connection, request: SearchRequest) -> SearchResult:
         return SearchResult([])
     narrowing = narrow(connection, (*query.filters, *request.chosen), request.searcher)
     asked = folded(query.words[:_LONGEST_ASKED]).strip()
-    wanted = Wanted(words, asked, query.phrases, narrowing, request.sort, request.most)
+    in_texts = Words.of_query(query.words, SHORTEST_BEGUN_IN_TEXTS)
+    wanted = Wanted(words, in_texts, asked, query.phrases, narrowing, request.sort, request.most)
     found, more = candidates(connection, wanted)
     ranked = _ranked(connection, found, wanted, request)
     shown = _some_of_each(ranked, request.of_each) if request.of_each else ranked

@@ -108,6 +108,11 @@ class Palette:
         with self.runtime.database.read() as connection:
             return find(connection, request)
 
+    def examples(self) -> Mapping[str, str]:
+        """Give a value there is for each operator."""
+        with self.runtime.database.read() as connection:
+            return self._completer.examples(connection)
+
     # The palette
 
     def start(self, person: Person, said: Said) -> list[Group]:
@@ -120,7 +125,7 @@ class Palette:
             Group(_("Seen last"), [self._visit(visit) for visit in recent]),
             Group(_("Seen often"), [self._visit(visit) for visit in rest[:OFTEN]]),
             Group(_("Pages"), [_page(item, said(item.title)) for item in self.items]),
-            Group(_("Do"), [_act(item, said(item.title)) for item in self.acts[:OF_EACH]]),
+            Group(_("Do"), [_page(item, said(item.title)) for item in self.acts[:OF_EACH]]),
         ]
         return [group for group in groups if group.options]
 
@@ -193,7 +198,7 @@ class Palette:
             options = [_page(item, words.mark(said(item.title))) for _best, item in pages]
             yield Group(_("Pages"), options, pages[0][0])
         if acts:
-            options = [_act(item, words.mark(said(item.title))) for _best, item in acts]
+            options = [_page(item, words.mark(said(item.title))) for _best, item in acts]
             yield Group(_("Do"), options, acts[0][0])
 
     def _visit(self, visit: Visit) -> Option:
@@ -221,10 +226,6 @@ def _nearness(asked: str, words: Words, title: str, english: str, more: str) -> 
 
 
 def _page(item: "NavItem | Act", title: str) -> Option:
-    return Option(title, item.path, item.icon, item.path)
-
-
-def _act(item: "NavItem | Act", title: str) -> Option:
     return Option(title, item.path, item.icon)
 
 

@@ -1,7 +1,7 @@
 """Search: the results page, and what the command palette offers as one types."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +11,6 @@ from starlette.routing import Route
 
 from callboard.i18n import Text, Translator
 from callboard_catalog.search import (
-    IS_VALUES,
     OPERATORS,
     Count,
     Query,
@@ -25,21 +24,19 @@ from callboard_web.portal import Portal, portal_of
 
 _: Final = Translator("callboard")
 
-_EXAMPLES: Final[Sequence[tuple[str, Text]]] = (
-    ("owner:trade-core", _("what a team or person owns; its name, title or reference")),
-    ("kind:api,component", _("of these kinds; several values stand side by side")),
-    ("type:service", _("of a type")),
-    ("lifecycle:production", _("at this point of its life")),
-    ("tag:java", _("with a tag")),
-    ("system:shop", _("part of a system")),
-    ("domain:retail", _("of a domain, its systems included")),
-    ("source:main", _("read from a source")),
-    ("is:mine", _("also is:starred, is:orphan (without owner) and is:deprecated")),
-    ("in:catalog", _("only there; or only in what one plugin adds")),
-    ("-owner:trade-core", _("not so")),
-    ('"order service"', _("these words as they stand")),
+_OPERATORS: Final[Sequence[tuple[str, str, Text]]] = (
+    ("owner", "trade-core", _("what a team or person owns; its name, title or reference")),
+    ("kind", "api", _("of a kind; several values are divided by commas")),
+    ("type", "service", _("of a type")),
+    ("lifecycle", "production", _("at this point of its life")),
+    ("tag", "java", _("with a tag")),
+    ("system", "shop", _("part of a system")),
+    ("domain", "retail", _("of a domain, its systems included")),
+    ("source", "main", _("read from a source")),
+    ("is", "mine", _("also is:starred, is:orphan (without owner) and is:deprecated")),
+    ("in", "catalog", _("only there; or only in what one plugin adds")),
 )
-"""Each operator as it is typed, and what it means."""
+"""Each operator, a value where the catalog has none, and what it means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +76,7 @@ def search(request: Request) -> Response:
             "chips": _chips(palette, address, result),
             "unknown": _unknown(palette, query),
             "operators": [f"{name}:" for name in OPERATORS],
-            "is_values": [f"is:{value}" for value in IS_VALUES],
-            "examples": _EXAMPLES,
+            "examples": [] if result.hits else _examples(palette.examples()),
             "sorts": SORTS,
             "hit_title": palette.title_of,
             "hit_icon": palette.icon_of,
@@ -151,6 +147,16 @@ def _chips(palette: Palette, address: Address, result: SearchResult) -> list[dic
             "url": address.without(name, value).url(),
         }
         for name, value in address.pairs()
+    ]
+
+
+def _examples(values: Mapping[str, str]) -> list[tuple[str, Text]]:
+    """Give each way to narrow as it is typed, and what it means."""
+    owner = values.get("owner", "trade-core")
+    return [
+        *((f"{name}:{values.get(name, value)}", means) for name, value, means in _OPERATORS),
+        (f"-owner:{owner}", _("not so; a minus stands before any operator")),
+        ('"order service"', _("these words as they stand")),
     ]
 
 
