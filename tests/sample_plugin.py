@@ -23,6 +23,7 @@ from callboard.contributions import (
     PageContext,
     Routes,
     Sample,
+    TabNote,
     Webhook,
     WebhookRequest,
 )
@@ -63,9 +64,12 @@ def callboard_entity_cards() -> Iterable[EntityCard]:
 def callboard_entity_tabs() -> Iterable[EntityTab]:
     return [
         EntityTab(
-            name="extra", title="Extra", render=lambda context: Fragment(source="<p>Extra.</p>")
+            name="extra",
+            title="Extra",
+            render=lambda context: Fragment(source="<p>Extra.</p>"),
+            note=lambda context: TabNote(count=7, status="bad", words="<7 findings>"),
         ),
-        EntityTab(name="relations", title="My relations", render=_raise),
+        EntityTab(name="relations", title="My relations", render=_raise, note=_raise),  # type: ignore[arg-type]
         EntityTab(name="unsure", title="Unsure", render=_raise, applies=_raise),  # type: ignore[arg-type]
     ]
 

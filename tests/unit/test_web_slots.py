@@ -149,3 +149,14 @@ def test_webhook_has_its_limits(client: TestClient) -> None:
     assert client.post("/hooks/sample/nope").status_code == 404
     large = b"x" * (5 * 1024 * 1024 + 1)
     assert client.post("/hooks/sample/push", content=large).status_code == 413
+
+
+def test_a_tab_says_what_is_in_it_and_one_that_cannot_says_nothing(client: TestClient) -> None:
+    page = client.get(ENTITY).text
+    tab = re.search(r'<a href="[^"]*/sample.extra">.*?</a>', page)
+    assert tab
+    assert '<span class="cnt">7</span>' in tab[0]
+    assert "&lt;7 findings&gt;" in tab[0]
+    other = re.search(r'<a href="[^"]*/sample.relations">(.*?)</a>', page)
+    assert other
+    assert other[1] == "My relations"
