@@ -1,18 +1,13 @@
 """Chromium walks every page: both languages, both themes, wide and narrow, without script."""
 
-import os
-import shutil
-import threading
-import time
-from collections.abc import Iterator
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from browsing import Visit
+from playwright.sync_api import Browser, expect
 
-from callboard_web.app import create_app
 from callboard_web.runtime import Runtime
 
 pytestmark = pytest.mark.browser
@@ -21,83 +16,12 @@ ENTITY = "/catalog/default/component/order-service"
 PAGES = (
     "/", "/catalog", "/catalog?kind=all&tag=generated&q=part", "/catalog?q=zzz", ENTITY,
     f"{ENTITY}/relations", f"{ENTITY}/raw", f"{ENTITY}/sample.extra",
-    "/catalog/default/group/trade-core", "/catalog/default/api/order-api/definition",
+    "/catalog/default/group/trade-core", "/catalog/default/api/order-api",
     "/search?q=order", "/sources", "/sources/shop", "/sources/gone", "/problems", "/jobs",
     "/jobs/1",
     "/plugins", "/plugins/sample", "/navigation", "/sample/things/a", "/nope",
     "/catalog/default/component/nope",
 )  # fmt: skip
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-
-
-@pytest.fixture(scope="module")
-def address(portal_runtime: Runtime) -> Iterator[str]:
-    """Serve the sample portal on a free port."""
-    configuration = uvicorn.Config(
-        create_app(portal_runtime), port=0, log_level="critical", timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(configuration)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 10
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(10)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start the system's Chromium."""
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if not found:
-        reason = "No Chromium: install the package chromium, or name one in CHROMIUM."
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
-        yield started
-        started.close()
-
-
-class Visit:
-    """A browser window that notes what must not happen."""
-
-    def __init__(self, browser: Browser, address: str, **options: Any) -> None:
-        self.address = address
-        cookies = options.pop("cookies", {})
-        self.context: BrowserContext = browser.new_context(base_url=address, **options)
-        self.context.add_cookies(
-            [
-                {"name": f"callboard_{name}", "value": value, "url": address}
-                for name, value in cookies.items()
-            ]
-        )
-        self.faults: list[str] = []
-        self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(10_000)
-        self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
-        self.page.on("console", self._console)
-        self.page.on("request", self._request)
-
-    def _console(self, message: Any) -> None:
-        # A page that answers 404 on purpose is told of on the console as well.
-        if message.type in ("error", "warning") and "404 (Not Found)" not in message.text:
-            self.faults.append(f"console: {message.text}")
-
-    def _request(self, request: Any) -> None:
-        if not request.url.startswith((self.address, "data:")):
-            self.faults.append(f"foreign request: {request.url}")
-
 
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 NAMELESS = """() => [...document.querySelectorAll('a, button, input:not([type=hidden]), select')]
@@ -254,8 +178,6 @@ def test_time_zone_of_the_browser(browser: Browser, address: str) -> None:
 
 
 def _ends(text: str) -> Any:
-    import re
-
     return re.compile(f"{re.escape(text)}$")
 
 

@@ -14,7 +14,7 @@ ENTITY = "/catalog/default/component/order-service"
 PAGES = (
     "/", "/catalog", "/catalog?kind=all&sort=updated&order=desc", "/catalog?q=zzz", ENTITY,
     f"{ENTITY}/relations", f"{ENTITY}/raw", f"{ENTITY}/raw?format=json", f"{ENTITY}/sample.extra",
-    "/catalog/default/api/order-api/definition", "/search", "/search?q=order",
+    "/catalog/default/api/order-api", "/search", "/search?q=order",
     "/search/palette?q=order",
     "/sources", "/sources/shop", "/sources/gone", "/problems", "/problems?kind=rejected", "/jobs",
     "/jobs/1", "/plugins", "/plugins/sample", "/navigation", "/sample/things/a",

@@ -10,13 +10,14 @@ from typing import Final
 from callboard import contributions as c
 from callboard import hookimpl
 from callboard.i18n import Text, Translator
-from callboard_web import entity_parts
 from callboard_web.administration import parts as administration_parts
 from callboard_web.entities import cards, raw
 from callboard_web.graph import parts as graph
 from callboard_web.history import parts as history
+from callboard_web.palette import parts as palette
 from callboard_web.organisation import parts as organisation
 from callboard_web.parts import Part
+from callboard_web.saved_views import parts as saved_views
 
 _: Final = Translator("callboard")
 
@@ -53,12 +54,13 @@ SHELL: Final = Part(
 PARTS: Final[tuple[Part, ...]] = (
     SHELL,
     graph.PART,
-    entity_parts.PART,
     organisation.PART,
     cards.PART,
     raw.PART,
     history.PART,
     administration_parts.PART,
+    saved_views.PART,
+    palette.PART,
 )
 
 
