@@ -189,9 +189,9 @@ class CatalogQuery:
         return replace(self, view=0, more="", find="", cursor="").string
 
     def filters(self) -> Iterator[tuple[str, str]]:
-        """Give the chosen values of the facets."""
-        for name, values in self.chosen.items():
-            for value in values:
+        """Give the chosen values of the facets, in the order of the page."""
+        for name in FACETS:
+            for value in self.chosen.get(name, ()):
                 yield name, value
 
     # Other lists from here

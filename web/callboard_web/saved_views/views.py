@@ -10,10 +10,12 @@ from starlette.routing import Route
 
 from callboard.errors import InputError
 from callboard.i18n import Translator
+from callboard_web import catalog_parts as parts
 from callboard_web.catalog_query import CatalogQuery
 from callboard_web.forms import Form, read_form
 from callboard_web.portal import Crumb, Portal, portal_of
 from callboard_web.saved_views.service import LONGEST_NAME, Asking, SavedViews
+from callboard_web.words import Words
 
 _: Final = Translator("callboard")
 
@@ -53,15 +55,15 @@ def index(request: Request) -> Response:
 def new(request: Request) -> Response:
     """Ask for the name of a new view."""
     query = CatalogQuery.read(request.url.query)
-    return _form(request, Form({"name": [request.query_params.get("name", "")]}), query=query)
+    return _form(request, Form.of({"name": ""}), query=query)
 
 
 def edit(request: Request) -> Response:
     """Show a view's name and whom it is for, to be changed."""
     portal = portal_of(request)
     found = views_of(portal).get(_number(request), asking(request))
-    sent = {"name": [found.name], "shared": ["yes" if found.shared else "no"]}
-    return _form(request, Form(sent), view=found, query=CatalogQuery.read(found.query))
+    sent = {"name": found.name, "shared": "yes" if found.shared else "no"}
+    return _form(request, Form.of(sent), view=found, query=CatalogQuery.read(found.query))
 
 
 def open_view(request: Request) -> Response:
@@ -134,9 +136,12 @@ def _restore(request: Request, form: Form) -> Response:
 
 def _form(request: Request, form: Form, *, status: int = 200, **context: Any) -> Response:
     query: CatalogQuery = context["query"]
+    runtime = portal_of(request).runtime
+    words = Words(item.value for item in runtime.plugins.contributions.kinds)
     title = _("Change the view") if context.get("view") else _("Save this list as a view")
     shared = {
-        "view": None, "form": form, "title": title, "longest": LONGEST_NAME,
+        "view": None, "form": form, "query": query, "title": title, "longest": LONGEST_NAME,
+        "chips": parts.chips(query, runtime.catalog.facets(query.request()), words),
         "saved": query.saved(), "back": query.url(), "crumbs": (CRUMB, LIST_CRUMB, Crumb(title)),
     }  # fmt: skip
     page = {**shared, **context}
