@@ -1,6 +1,7 @@
 """Setting a star and taking it away."""
 
 import asyncio
+import json
 from typing import Final
 
 from starlette.requests import Request
@@ -38,9 +39,14 @@ def _star(request: Request, form: Form) -> Response:
     response: Response
     if wants_fragment(request):
         told = _("Starred") if on else _("Star taken away")
-        context = {"ref": ref, "title": found.title if found else ref.name, "starred": on,
-                   "told": told, "next": form["next"]}  # fmt: skip
-        response = portal.fragment(request, "_star.html", context)
+        context = {
+            "ref": ref,
+            "title": found.title if found else ref.name,
+            "starred": on,
+            "next": form["next"],
+        }
+        headers = {"hx-trigger": json.dumps({"say": portal.text(request, told)})}
+        response = portal.fragment(request, "_star.html", context, headers=headers)
     else:
         response = RedirectResponse(address(form["next"] or "/"), 303)
     portal.personal.star(portal.remembered(request, response), ref, on)

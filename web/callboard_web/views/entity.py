@@ -1,6 +1,7 @@
 """The page of one entity: header, tabs with addresses of their own, cards."""
 
 import difflib
+import json
 from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from callboard_web.documents import raw_json, raw_yaml
 from callboard_web.entities.grid import Place, arrange
 from callboard_web.entities.missing import missing_page
 from callboard_web.entities.places import places_of, problem_lines
-from callboard_web.entities.reading import ask, reading_of
+from callboard_web.entities.reading import Reading, ask, reading_of
 from callboard_web.entities.words import links_of
 from callboard_web.faults import EntityNotFoundError
 from callboard_web.formats import entity_url
@@ -31,6 +32,9 @@ CLOSE_MATCHES: Final = 5
 CANDIDATES: Final = 30
 MOST_WORDS: Final = 4
 PROBLEM_LIMIT: Final = 20
+READ: Final = _("Read, nothing new")
+READ_CHANGED: Final = _("Read, changed")
+READING_FAILED: Final = _("Could not be read")
 
 
 def entity(request: Request) -> Response:
@@ -112,8 +116,21 @@ def refresh(request: Request) -> Response:
         number = str(ask(portal, request, found, source))
     if not wants_fragment(request):
         return RedirectResponse(f"{address}?run={number}" if number else address, 303)
-    context = {"entity": found, "reading": reading_of(portal, found, source, number)}
-    return portal.fragment(request, "_reading.html", context)
+    reading = reading_of(portal, found, source, number)
+    context = {"entity": found, "reading": reading}
+    return portal.fragment(
+        request, "_reading.html", context, headers=_said(portal, request, reading)
+    )
+
+
+def _said(portal: Portal, request: Request, reading: Reading | None) -> dict[str, str]:
+    """Let the polite region of the page say how a reading ended."""
+    if reading is None or reading.state == "reading":
+        return {}
+    words = (
+        READING_FAILED if reading.state == "failed" else READ_CHANGED if reading.changed else READ
+    )
+    return {"hx-trigger": json.dumps({"say": portal.text(request, words)})}
 
 
 def _source(portal: Portal, found: Entity) -> str:
@@ -188,13 +205,15 @@ def _context(
     badges = portal.slots.badges(found, asker)
     notes = portal.slots.tab_notes(list(tabs.values()), found, asker)
     above = _above(found)
-    named = [ref for ref in (found.owner, above) if ref]
-    problems = catalog.problems(found.ref, limit=PROBLEM_LIMIT)
-    source = _source(portal, found)
+    with catalog.snapshot():
+        named = catalog.get_many([ref for ref in (found.owner, above) if ref])
+        problems = catalog.problems(found.ref, limit=PROBLEM_LIMIT)
+        lines = problem_lines(catalog, problems)
+        source = _source(portal, found)
     return {
         "entity": found,
         "above": above,
-        "named": catalog.get_many(named),
+        "named": named,
         "links": links_of(found),
         "places": places_of(found),
         "badges": [item for item in badges if isinstance(item, Badge)],
@@ -205,7 +224,7 @@ def _context(
         "problem_kinds": PROBLEM_KINDS,
         "problem_status": PROBLEM_STATUS,
         "problem_advice": PROBLEM_ADVICE,
-        "problem_lines": problem_lines(catalog, problems),
+        "problem_lines": lines,
         "source": source,
         "reading": reading_of(portal, found, source, request.query_params.get("run", "")),
         "starred": found.ref in portal.personal.stars(portal.person(request).key),
