@@ -36,6 +36,10 @@ ENTITY: Final = models.entity
 DOCUMENT: Final = models.search_document
 _ENTITY_TEXT: Final = table(ENTITY_TEXT.name, column("rowid"))
 _DOCUMENT_TEXT: Final = table(DOCUMENT_TEXT.name, column("rowid"))
+_COLUMNS: Final = (
+    ENTITY.c.id, ENTITY.c.ref, ENTITY.c.kind, ENTITY.c.name, ENTITY.c.title, ENTITY.c.type,
+    ENTITY.c.lifecycle, ENTITY.c.owner, ENTITY.c.updated_at,
+)  # fmt: skip
 _WITHIN: Final[tuple[Within, ...]] = ("title", "facts", "all")
 _NAME: Final = re.compile(r"[a-z0-9._-]+")
 _NAMED: Final = 40
@@ -77,13 +81,9 @@ def candidates(connection: Connection, wanted: Wanted) -> tuple[list[Found], boo
 
 def _entities(connection: Connection, wanted: Wanted) -> tuple[list[Found], bool]:
     conditions = [*wanted.narrowing.entity, *wanted.narrowing.kinds]
-    columns = (
-        ENTITY.c.id, ENTITY.c.ref, ENTITY.c.kind, ENTITY.c.name, ENTITY.c.title, ENTITY.c.type,
-        ENTITY.c.lifecycle, ENTITY.c.owner, ENTITY.c.updated_at,
-    )  # fmt: skip
     phrases = [_entity_says(connection, phrase) for phrase in wanted.phrases]
     asking = _Asking(
-        connection, wanted, wanted.words, ENTITY_TEXT, _ENTITY_TEXT, ENTITY, ENTITY, columns,
+        connection, wanted, wanted.words, ENTITY_TEXT, _ENTITY_TEXT, ENTITY, ENTITY, _COLUMNS,
         [*conditions, *phrases], bool(conditions),
     )  # fmt: skip
     found, more = asking.rows()
@@ -190,9 +190,10 @@ class _Asking:
         return self.connection.execute(statement.order_by(name).limit(_NAMED)).all()
 
 
-def by_reference(connection: Connection, ref: EntityRef) -> int | None:
-    """Give the id of the entity of a reference that was typed."""
-    return connection.scalar(select(ENTITY.c.id).where(ENTITY.c.ref == str(ref)))
+def by_reference(connection: Connection, ref: EntityRef) -> Found | None:
+    """Give the entity of a reference that was typed."""
+    row = connection.execute(select(*_COLUMNS).where(ENTITY.c.ref == str(ref))).one_or_none()
+    return _entity(row, "title") if row else None
 
 
 def _has(value: ColumnElement[Any], phrase: str) -> ColumnElement[bool]:

@@ -9,13 +9,14 @@ import os
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import islice
+from itertools import product
 from typing import Final
 
 HAN: Final = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 LONGEST_RUN: Final = 16
 MOST_WORDS: Final = 120
-_MOST_READINGS: Final = 4
+_MOST_READINGS: Final = 8
+_MOST_UNCERTAIN: Final = 4
 
 _SEVERAL: Final = (
     "重 zhong chong/行 xing hang/会 hui kuai/會 hui kuai/长 chang zhang/長 chang zhang/"
@@ -90,17 +91,16 @@ def _words(syllables: tuple[str, ...]) -> Iterator[str]:
 
 
 def _spoken(run: str) -> list[tuple[str, ...]]:
-    """Give the likeliest reading of a run, then those that differ from it in one character."""
+    """Give the readings of a run, the likeliest first; of many characters with several, some."""
     readings = [found for character in run if (found := _readings(character))]
-    if not readings:
-        return []
-    likeliest = [several[0] for several in readings]
-    others = (
-        (*likeliest[:at], other, *likeliest[at + 1 :])
-        for at, several in enumerate(readings)
-        for other in several[1:]
+    uncertain = [at for at, several in enumerate(readings) if len(several) > 1][:_MOST_UNCERTAIN]
+    varied = [several if at in uncertain else several[:1] for at, several in enumerate(readings)]
+    spoken = product(*varied) if varied else iter(())
+    likeliest = sorted(
+        spoken,
+        key=lambda said: sum(syllable != readings[at][0] for at, syllable in enumerate(said)),
     )
-    return [tuple(likeliest), *islice(others, _MOST_READINGS - 1)]
+    return likeliest[:_MOST_READINGS]
 
 
 @lru_cache(maxsize=8192)

@@ -132,10 +132,12 @@ def _ranked(
     connection: Connection, found: list[Found], wanted: Wanted, request: SearchRequest
 ) -> list[tuple[float, Found]]:
     named = _reference(connection, request.query.words)
+    if named is not None:
+        found = [named, *(item for item in found if item.document or item.id != named.id)]
     scored = [
         (
             EXACT * 2
-            if not item.document and item.id == named
+            if item is named
             else score(item, wanted.asked, wanted.words, request.searcher),
             item,
         )
@@ -173,7 +175,7 @@ def _newest_first(item: Found) -> tuple[float, str, str]:
     return (-changed, item.title.lower(), item.ref + item.path)
 
 
-def _reference(connection: Connection, text: str) -> int | None:
+def _reference(connection: Connection, text: str) -> Found | None:
     if ":" not in text and "/" not in text:
         return None
     try:

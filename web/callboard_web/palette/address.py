@@ -44,7 +44,7 @@ class Address:
         """Read the parameters of an address."""
         values: dict[str, dict[str, None]] = {}
         for name, value in items:
-            stripped = value.strip()[:MOST_CHARACTERS]
+            stripped = value.replace("\0", "").strip()[:MOST_CHARACTERS]
             if stripped:
                 values.setdefault(name, {})[stripped] = None
         one = {name: next(iter(found)) for name, found in values.items()}
