@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlalchemy import Connection, select
 
@@ -29,7 +30,7 @@ class Party:
         return self.entity.path()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Organisation:
     """All groups and people, by reference, in the order of their names.
 
@@ -41,7 +42,8 @@ class Organisation:
     children: Mapping[str, Sequence[str]]
     members: Mapping[str, Sequence[str]]
 
-    def roots(self) -> list[str]:
+    @cached_property
+    def roots(self) -> Sequence[str]:
         """Give the groups that no known group is above of, and one of each circle."""
         found = [ref for ref, group in self.groups.items() if not self._known(group.above)]
         seen = set().union(*(self.below([ref]) for ref in found)) if found else set()

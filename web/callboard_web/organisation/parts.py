@@ -14,7 +14,7 @@ from callboard_web.words import relation_words
 
 _: Final = Translator("callboard")
 
-MOST_CROSSINGS: Final = 200
+MOST_CROSSINGS: Final = 100
 
 
 def _catalog(context: EntityContext) -> CatalogService:

@@ -64,6 +64,10 @@ class Branch:
     hidden: int
 
 
+def _nothing(_connection: Connection) -> dict[str, "TeamRow"]:
+    return {}
+
+
 class Ownership:
     """Answers from one state of the catalog, most of it from memory."""
 
@@ -74,6 +78,8 @@ class Ownership:
         )
         self.index: FacetIndex = catalog.facet_index()
         self.tally: ProblemTally = catalog.problem_tally()
+        # Filled as rows are asked for, and forgotten when the catalog changes.
+        self._rows: dict[str, TeamRow] = catalog.cached(("organisation", "rows"), _nothing)
 
     # What is owned
 
@@ -136,6 +142,11 @@ class Ownership:
 
     def row(self, ref: str) -> TeamRow:
         """Give a group as lists show it."""
+        if ref not in self._rows:
+            self._rows[ref] = self._row(ref)
+        return self._rows[ref]
+
+    def _row(self, ref: str) -> TeamRow:
         organisation = self.organisation
         party = organisation.groups[ref]
         return TeamRow(
@@ -172,8 +183,11 @@ class Ownership:
 
     # Gaps
 
-    def gap_owners(self) -> Mapping[Gap, list[str]]:
+    def gaps(self) -> Mapping[Gap, Sequence[str]]:
         """Give, for each gap, the owners that make it; nobody is the empty text."""
+        return self.catalog.cached(("organisation", "gaps"), lambda _connection: self._gaps())
+
+    def _gaps(self) -> Mapping[Gap, Sequence[str]]:
         found: dict[Gap, list[str]] = {gap: [] for gap in GAPS}
         for owner in sorted(self.index.values["owner"]):
             gap = self._gap(owner)
@@ -195,8 +209,15 @@ class Ownership:
         """Give the kinds in the catalog that somebody should own."""
         return sorted(kind for kind in self.index.values["kind"] if kind not in NOT_OWNED)
 
-    def gap_counts(self, owners: Sequence[str]) -> dict[str, int]:
-        """Count what these owners own, by kind, of the kinds that somebody should own."""
+    def gap_counts(self) -> Mapping[Gap, Mapping[str, int]]:
+        """Count what is in each gap, by kind, of the kinds that somebody should own."""
+
+        def count(_connection: Connection) -> Mapping[Gap, Mapping[str, int]]:
+            return {gap: self._counts(owners) for gap, owners in self.gaps().items()}
+
+        return self.catalog.cached(("organisation", "gap counts"), count)
+
+    def _counts(self, owners: Sequence[str]) -> dict[str, int]:
         rows = self.owned(owners)
         counts = {
             kind: self.index.values["kind"][kind].intersection_cardinality(rows)

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -36,7 +37,7 @@ class Area:
         return EntityRef.parse(self.ref)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Areas:
     """All systems and domains, by reference, in the order of their names."""
 
@@ -45,21 +46,33 @@ class Areas:
 
     def inside(self, domain: str) -> list[str]:
         """Give the systems of a domain and of all domains in it."""
-        below: defaultdict[str, list[str]] = defaultdict(list)
-        for area in self.domains.values():
-            below[area.domain].append(area.ref)
         waiting = [domain]
         for ref in waiting:
-            waiting += [other for other in below[ref] if other not in waiting]
-        return [ref for ref, area in self.systems.items() if area.domain in waiting]
+            waiting += [other for other in self._below.get(ref, ()) if other not in waiting]
+        homes = set(waiting)
+        return [ref for ref, area in self.systems.items() if area.domain in homes]
 
-    def by_domain(self) -> list[tuple[str, list[Area]]]:
+    @cached_property
+    def _below(self) -> Mapping[str, Sequence[str]]:
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for area in self.domains.values():
+            found[area.domain].append(area.ref)
+        return dict(found)
+
+    @cached_property
+    def by_domain(self) -> Sequence[tuple[str, Sequence[Area]]]:
         """Give domains with their systems, in order; what has no known domain comes last."""
         found: dict[str, list[Area]] = {ref: [] for ref in self.domains}
         rest: list[Area] = []
         for area in self.systems.values():
             found.get(area.domain, rest).append(area)
         return [*found.items(), *([("", rest)] if rest else [])]
+
+    @cached_property
+    def empty(self) -> Sequence[Area]:
+        """Give the domains that have neither systems nor domains in them."""
+        homes = {area.domain for area in (*self.systems.values(), *self.domains.values())}
+        return [area for ref, area in self.domains.items() if ref not in homes]
 
 
 class Crossing(NamedTuple):

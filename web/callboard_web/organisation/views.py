@@ -21,7 +21,7 @@ from callboard_web.portal import Crumb, portal_of
 _: Final = Translator("callboard")
 
 PAGE_ROWS: Final = 50
-MOST_BRANCHES: Final = 200
+MOST_BRANCHES: Final = 120
 MOST_CHARACTERS: Final = 200
 MOST_CHOSEN: Final = 20
 """Owners that an address of the catalog's list may name."""
@@ -102,15 +102,13 @@ def teams(request: Request) -> Response:
         "total": len(groups),
         "people": len(ownership.organisation.people),
         "under": groups.get(under),
-        "gaps": sum(
-            sum(ownership.gap_counts(owners).values()) for owners in ownership.gap_owners().values()
-        ),
+        "gaps": sum(sum(counts.values()) for counts in ownership.gap_counts().values()),
         "sorts": TEAM_SORTS,
     }
     if as_table:
         context |= _team_table(request, ownership, text, type_)
     else:
-        tops = [under] if under else ownership.organisation.roots()
+        tops = [under] if under else ownership.organisation.roots
         context["branches"] = ownership.tree(tops, MOST_BRANCHES)
         context["more_roots"] = max(0, len(tops) - MOST_BRANCHES)
     if under:
@@ -196,8 +194,7 @@ def gaps(request: Request) -> Response:
     """List what has no owner who could be asked, by the reason."""
     portal = portal_of(request)
     ownership = Ownership(portal.runtime.catalog)
-    owners = ownership.gap_owners()
-    counts = {gap: ownership.gap_counts(owners[gap]) for gap in GAPS}
+    owners, counts = ownership.gaps(), ownership.gap_counts()
     chosen = _chosen_gap(request, counts)
     kind = _text(request, "kind").lower()
     kinds = [kind] if kind in ownership.owned_kinds() else ownership.owned_kinds()
@@ -268,23 +265,21 @@ def systems(request: Request) -> Response:
         fits = len(chosen) <= maps.MOST_SYSTEMS or bool(domain)
         context["map"] = maps.map_of_systems(catalog, chosen) if fits else None
         return portal.page(request, "organisation/systems_map.html", context)
+    inside = set(chosen)
     listed = [
         (head, area)
-        for head, areas in known.by_domain()
+        for head, areas in known.by_domain
         for area in areas
-        if (not domain or area.ref in set(chosen))
+        if area.ref in inside
         and (not text or _matches(text, area.title, area.ref) or _in(known.domains, head, text))
     ]
-    empty = [area for ref, area in known.domains.items() if not known.inside(ref)]
     offset = _offset(request, len(listed))
     ownership = Ownership(catalog)
     shown = listed[offset : offset + PAGE_ROWS]
-    owners = {area.owner for _head, area in shown if area.owner}
     context |= {
         "rows": [_system_row(ownership, known.domains.get(head), area) for head, area in shown],
-        "owners": {str(ref): found.title for ref, found in catalog.get_many(
-            EntityRef.parse(owner) for owner in owners).items()},
-        "empty": empty if not (text or domain or offset) else [],
+        "owner_title": lambda ref: ownership.index.label("owner", ref),
+        "empty": known.empty if not (text or domain or offset) else [],
         "pager": _pager("/systems", {"q": text, "domain": domain}, offset, len(listed)),
     }  # fmt: skip
     return portal.page(request, "organisation/systems.html", context)
