@@ -61,45 +61,6 @@ def test_no_page_scrolls_sideways(browser: Browser, address: str, width: int) ->
     visit.context.close()
 
 
-def test_palette(browser: Browser, address: str) -> None:
-    visit = Visit(browser, address)
-    page = visit.page
-    page.goto("/")
-    page.keyboard.press("/")
-    expect(page.locator("#palette")).to_be_visible()
-    page.keyboard.type("orde")
-    expect(page.locator("#palette [role=option]").first).to_be_visible()
-    page.keyboard.press("ArrowDown")
-    chosen = page.locator("#palette [aria-selected=true]")
-    expect(chosen).to_have_id("palette-2")
-    expect(page.locator("#palette-text")).to_have_attribute("aria-activedescendant", "palette-2")
-    target = chosen.locator("a").get_attribute("href")
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"**{target}")
-    page.keyboard.press("Control+k")
-    expect(page.locator("#palette")).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(page.locator("#palette")).to_be_hidden()
-    assert visit.faults == []
-    visit.context.close()
-
-
-def test_palette_waits_for_the_input_method(browser: Browser, address: str) -> None:
-    visit = Visit(browser, address)
-    page = visit.page
-    page.goto("/")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.keyboard.press("/")
-    client = visit.context.new_cdp_session(page)
-    client.send("Input.imeSetComposition", {"text": "ding", "selectionStart": 4, "selectionEnd": 4})
-    page.wait_for_timeout(400)
-    assert not [url for url in asked if "/search/palette" in url]
-    client.send("Input.insertText", {"text": "订单"})
-    expect(page.locator("#palette mark").first).to_have_text("订单")
-    visit.context.close()
-
-
 def test_filters_change_list_address_and_focus(browser: Browser, address: str) -> None:
     visit = Visit(browser, address)
     page = visit.page
