@@ -217,18 +217,18 @@ CARDS: Final = (
         ),
     ),
     EntityCard(
-        name="members", title=_("Members"), order=20, applies=_of("group"),
+        name="members", title=_("Members"), order=20, width=4, applies=_of("group"),
         render=_grouped(
             Asked(_("People"), ("hasMember",), _("Nobody says that they are a member.")),
             Asked(_("Teams below"), ("parentOf",)),
         ),
     ),
     EntityCard(
-        name="teams", title=_("Teams"), order=20, applies=_of("user"),
+        name="teams", title=_("Teams"), order=20, width=4, applies=_of("user"),
         render=_grouped(Asked(_("Member of"), ("memberOf",), _("In no team."))),
     ),
     EntityCard(
-        name="owned", title=_("Owns"), order=22, applies=_of("group", "user"),
+        name="owned", title=_("Owns"), order=22, width=8, applies=_of("group", "user"),
         render=_grouped(
             Asked(_("Components"), ("ownerOf",), kinds=("component",)),
             Asked(_("APIs"), ("ownerOf",), kinds=("api",)),
