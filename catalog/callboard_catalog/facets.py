@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from heapq import nsmallest
 from typing import Any, Final
 
 from pyroaring import BitMap
@@ -117,7 +116,7 @@ class FacetIndex:
             counts = {v: n for v, n in counts.items() if wanted in self._searched(name, v)}
         elif number < most:
             counts |= self._zeros(name, possible, counts, most - number)
-        shown |= {value: -count for count, value in nsmallest(most, _by_count(counts))}
+        shown |= _commonest(counts, most)
         if (none and not find) or "" in chosen:
             shown[""] = none
         ordered = sorted(shown.items(), key=lambda item: self._rank(name, *item))
@@ -150,12 +149,16 @@ class FacetIndex:
             for value, rows in self.values[name].items()
             if value and value not in counts and (count := rows.intersection_cardinality(possible))
         }
-        return dict.fromkeys((value for _, value in nsmallest(most, _by_count(found))), 0)
+        return dict.fromkeys(_commonest(found, most), 0)
 
 
-def _by_count(counts: Mapping[str, int]) -> Iterator[tuple[int, str]]:
-    """Give what sorts the commonest first."""
-    return ((-count, value) for value, count in counts.items())
+def _commonest(counts: Mapping[str, int], most: int) -> dict[str, int]:
+    """Give the values with the highest counts, of equal ones the first by their code."""
+    if len(counts) <= most:
+        return dict(counts)
+    least = sorted(counts.values(), reverse=True)[most - 1]
+    found = sorted((-count, value) for value, count in counts.items() if count >= least)
+    return {value: -count for count, value in found[:most]}
 
 
 def among(connection: Connection, ids: Iterable[int]) -> ColumnElement[bool]:

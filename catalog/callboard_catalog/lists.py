@@ -103,9 +103,16 @@ class Lists:
 
     def facets(
         self, request: ListRequest, *, most: int, more: str = "", find: str = ""
-    ) -> dict[str, Facet]:
+    ) -> Mapping[str, Facet]:
         """Count every facet, each under all filters but its own."""
         request.check()
+        key = ("facets", request.filters(), most, more, find)
+        counted: Mapping[str, Facet] = self.cached(
+            key, lambda: self._count(request, most, more, find)
+        )
+        return counted
+
+    def _count(self, request: ListRequest, most: int, more: str, find: str) -> dict[str, Facet]:
         filters = self.index.filters(request)
         common = self._within(request, ())
         kinds = filters.get("kind", self.index.everything)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from callboard.audit import entries
@@ -249,3 +250,27 @@ def test_tags_and_types(client: TestClient) -> None:
     assert types.index(">library<") < types.index(">service<")
     assert ">openapi<" in client.get("/types?kind=api").text
     assert client.get("/types?kind=%00&page=-1").status_code == 200
+
+
+def test_queries_do_not_grow_with_rows_filters_or_views(
+    client: TestClient, portal_runtime: Runtime
+) -> None:
+    statements: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        statements.append(statement)
+
+    def count(path: str) -> int:
+        client.get(path)  # what is kept for as long as the catalog does not change
+        statements.clear()
+        assert client.get(path).status_code == 200
+        return len(statements)
+
+    engine = portal_runtime.database.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        few = count("/catalog?limit=25&owner=group:default/trade-core")
+        many = count("/catalog?limit=200&kind=all&tag=-&tag=generated&type=library&type=-")
+        assert many <= few <= 20
+    finally:
+        event.remove(engine, "before_cursor_execute", note)

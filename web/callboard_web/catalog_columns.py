@@ -95,22 +95,14 @@ class Table:
 
     def value(self, entity: Entity, name: str) -> Any:
         """Give what a column says of an entity: text, a list, a time, a reference or a cell."""
-        place = self.result.places.get(entity.ref)
         if name in self.plugins:
             return self.plugins[name].cells.get(entity.ref)
         if name in ("system", "domain"):
             return self.part(entity, name)
-        values = {
-            "kind": entity.kind,
-            "type": entity.type,
-            "owner": entity.owner,
-            "lifecycle": entity.lifecycle,
-            "tags": entity.tags,
-            "description": entity.description,
-            "source": place.source if place else "",
-            "changed": place.updated_at if place else None,
-        }
-        return values[name]
+        if name in ("source", "changed"):
+            place = self.result.places.get(entity.ref)
+            return place and (place.source if name == "source" else place.updated_at)
+        return getattr(entity, name)
 
 
 def table(portal: "Portal", heads: Sequence[Head], result: ListResult, asker: Asker) -> Table:
