@@ -120,7 +120,7 @@ class _Drawing:
             group=next(filter(None, tags), ""),
             summary=summary,
             deprecated=one.source.get("deprecated") is True,
-            line=self.lines.anywhere(f"{one.name or one.channel.name}"),
+            line=self.lines.after(one.name or one.channel.name),
             words=words_of(one.action, one.name, one.channel.address, summary, _names(sections)),
             body={
                 "description": html_of(one.source.get("description")),
@@ -188,7 +188,7 @@ class _Drawing:
             title=name_of(one.address),
             group=":channels",
             summary=summary,
-            line=self.lines.anywhere(one.name),
+            line=self.lines.after(one.name),
             words=words_of(one.name, one.address, summary, _names(sections)),
             body={
                 "description": html_of(one.source.get("description")),
@@ -223,7 +223,7 @@ class _Drawing:
             group=":messages",
             summary=first_line(one.source.get("title") or one.source.get("summary")),
             deprecated=one.source.get("deprecated") is True,
-            line=self.lines.anywhere(one.name),
+            line=self.lines.after(one.name),
             words=words_of(one.name, names_in(drawn["tree"]), names_in(drawn["headers"])),
             body={
                 "description": "",
@@ -247,7 +247,7 @@ class _Drawing:
             group=":schemas",
             summary=first_line(known.get("title") or known.get("description")),
             deprecated=known.get("deprecated") is True,
-            line=self.lines.anywhere(f"{name}:"),
+            line=self.lines.after(name, self.lines.after("schemas")),
             words=words_of(name, names_in(tree)),
             body={
                 "description": html_of(known.get("description")),

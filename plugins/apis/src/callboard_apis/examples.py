@@ -1,15 +1,16 @@
 """Examples: those that are given, or ones made from a schema."""
 
-import json
 from typing import Any, Final
+
+import orjson
 
 from callboard_apis.references import References
 from callboard_apis.shapes import as_dict, as_list
 from callboard_apis.texts import plain
 
 LONGEST_EXAMPLE: Final = 20_000
-DEEPEST: Final = 8
-MOST_VALUES: Final = 300
+DEEPEST: Final = 6
+MOST_VALUES: Final = 80
 
 _BY_FORMAT: Final = {
     "date": "2026-03-02",
@@ -34,9 +35,10 @@ def as_json(value: Any) -> str:
     if isinstance(value, str):
         return plain(value, LONGEST_EXAMPLE)
     try:
-        return plain(json.dumps(value, ensure_ascii=False, indent=2), LONGEST_EXAMPLE)
-    except (ValueError, RecursionError):
+        written = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    except orjson.JSONEncodeError:  # a number beyond 64 bits, too deep, or half a character
         return ""
+    return plain(written, LONGEST_EXAMPLE)
 
 
 class Examples:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, select, update
 
 from callboard.contributions import EventContext, JobContext
 from callboard.entities import Entity, EntityRef
@@ -15,6 +15,7 @@ from callboard_apis.documents import DocumentFaultError
 from callboard_apis.models import api, definition, source, version
 from callboard_apis.packing import unpack_text
 from callboard_apis.preparing import VERSION, prepare
+from callboard_apis.queries import AnyRow
 from callboard_apis.shapes import Definition
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _tell(
     host.publish(connection, "apis.definition.changed", ref, data)
 
 
-def _known(connection: Connection, hash_: str) -> Row[tuple[int, str, str]] | None:
+def _known(connection: Connection, hash_: str) -> AnyRow | None:
     return connection.execute(
         select(definition.c.id, definition.c.version, definition.c.format).where(
             definition.c.hash == hash_, definition.c.made_by == VERSION
@@ -165,7 +166,7 @@ def _known(connection: Connection, hash_: str) -> Row[tuple[int, str, str]] | No
     ).one_or_none()
 
 
-def _latest(connection: Connection, ref: str) -> Row[tuple[int, str, str]] | None:
+def _latest(connection: Connection, ref: str) -> AnyRow | None:
     return connection.execute(
         select(definition.c.id, definition.c.hash, definition.c.format)
         .join(version, version.c.definition_id == definition.c.id)
@@ -177,9 +178,9 @@ def _latest(connection: Connection, ref: str) -> Row[tuple[int, str, str]] | Non
 
 def _changes(
     host: "Host",
-    before: Row[tuple[int, str, str]],
+    before: AnyRow,
     made: Definition | None,
-    known: Row[tuple[int, str, str]] | None,
+    known: AnyRow | None,
     text: str,
 ) -> list[Change] | None:
     """Compare with the version before; None where there is nothing to compare by."""

@@ -40,6 +40,7 @@ def draw_openapi(document: dict[str, Any], text: str) -> Definition:
     api = OpenApi(document)
     operations = list(api.operations())
     drawing = _Drawing(api, text, len(operations))
+    drawing.tagged = any(as_list(one.source.get("tags")) for one in operations)
     items = [drawing.operation(one) for one in operations]
     items += drawing.schemas()
     return Definition(
@@ -57,8 +58,10 @@ def draw_openapi(document: dict[str, Any], text: str) -> Definition:
 class _Drawing:
     def __init__(self, api: OpenApi, text: str, operations: int) -> None:
         self.api = api
-        self.text = text
+        self.tagged = True
         self.lines = Lines(text)
+        self.paths = self.lines.after("paths")
+        self.webhooks = self.lines.after("webhooks")
         keys = Keys()
         self.schema_keys = {reference: keys.key(name) for name, reference, _ in api.schemas()}
         depth = 3 if operations < MANY else 1
@@ -141,7 +144,7 @@ class _Drawing:
             key=key,
             title=name_of(one.path),
             verb=one.method,
-            group=":webhooks" if one.webhook else next(iter(tags), ""),
+            group=self._group(one, tags),
             summary=summary,
             deprecated=one.deprecated,
             line=self._line(one),
@@ -149,13 +152,17 @@ class _Drawing:
             body=body,
         )
 
+    def _group(self, one: Operation, tags: list[str]) -> str:
+        """Give the first tag; where there is none at all, the first part of the path."""
+        if one.webhook:
+            return ":webhooks"
+        if self.tagged:
+            return next(iter(tags), "")
+        return name_of("/" + one.path.strip("/").partition("/")[0], 100)
+
     def _line(self, one: Operation) -> int:
-        path = one.path
-        self.lines.of(f'"{path}":', f"{path}:", f"'{path}':", f'"{path}" :')
-        method = one.method.lower()
-        here = Lines(self.text)
-        here.at, here.line = self.lines.at, self.lines.line
-        return here.of(f'"{method}":', f" {method}:", f'"{method}" :') or self.lines.line
+        path = self.lines.after(one.path, self.webhooks if one.webhook else self.paths)
+        return self.lines.after(one.method.lower(), path) if path else 0
 
     def _security(self, one: Operation) -> list[list[dict[str, Any]]]:
         return [
@@ -287,7 +294,7 @@ class _Drawing:
 
     def schemas(self) -> list[Item]:
         found = []
-        self.lines = Lines(self.text)
+        start = self.lines.after("definitions" if self.api.old else "schemas")
         for name, reference, schema in self.api.schemas():
             tree = self.trees.tree(schema, reference)
             known = as_dict(schema)
@@ -302,7 +309,7 @@ class _Drawing:
                     group=":schemas",
                     summary=first_line(known.get("title") or known.get("description")),
                     deprecated=known.get("deprecated") is True,
-                    line=self.lines.of(f'"{name}":', f" {name}:"),
+                    line=self.lines.after(name, start),
                     words=words_of(name, first_line(known.get("description")), names_in(tree)),
                     body={
                         "description": html_of(known.get("description")),

@@ -45,9 +45,11 @@ class _Drawing:
         self.file = file
         keys = Keys()
         self.by_name: dict[str, Message | Enum] = {}
-        for one in [*file.messages, *file.enums]:
-            if not getattr(one, "extends", False):
-                self.by_name.setdefault(one.name, one)
+        for message in file.messages:
+            if not message.extends:
+                self.by_name.setdefault(message.name, message)
+        for enum in file.enums:
+            self.by_name.setdefault(enum.name, enum)
         self.keys = {name: keys.key(name) for name in self.by_name}
 
     def find(self, name: str, within: str) -> str:

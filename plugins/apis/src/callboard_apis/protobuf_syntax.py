@@ -112,14 +112,14 @@ def parse_protobuf(text: str) -> ProtoFile:
 
 def _tokens(text: str) -> Iterator[Token]:
     """Give tokens, each with the comment that stands right above it."""
-    line, comment, after_blank = 1, [], False
+    line = 1
+    comment: list[str] = []
     for number, match in enumerate(_TOKEN.finditer(text)):
         if number > MOST_TOKENS:
             raise DocumentFaultError(_("It is too long."), line)
         kind, value = str(match.lastgroup), match[0]
         if kind == "space":
-            after_blank = value.count("\n") > 1
-            if after_blank:
+            if value.count("\n") > 1:
                 comment = []
         elif kind in ("line", "block"):
             comment.append(_comment_text(value))

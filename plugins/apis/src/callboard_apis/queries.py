@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from callboard_apis.models import api, definition, item, source, version
 from callboard_apis.packing import unpack, unpack_text
 from callboard_apis.texts import plain
 
-AnyRow = Row[Any]
+AnyRow = Any
+"""A row of one of the tables; which columns it has is up to the query."""
+
 MOST_WORDS: Final = 6
 _LISTED: Final = (
     item.c.kind, item.c.key, item.c.tag, item.c.verb, item.c.title, item.c.summary,
@@ -38,15 +40,34 @@ def load_api(connection: Connection, ref: str) -> Shown | None:
     return Shown(row, found, unpack(found.head))
 
 
+def load_groups(connection: Connection, number: int) -> Sequence[AnyRow]:
+    """Give the headings of a definition with how many items are under each."""
+    count, first = func.count().label("number"), func.min(item.c.position).label("first")
+    deprecated = func.count().filter(item.c.deprecated).label("deprecated")
+    query = select(item.c.kind, item.c.tag, count, deprecated, first)
+    query = query.where(item.c.definition_id == number).group_by(item.c.kind, item.c.tag)
+    return connection.execute(query.order_by(first)).all()
+
+
 def load_items(
-    connection: Connection, number: int, *, asked: str = "", limit: int = 20_000
+    connection: Connection,
+    number: int,
+    *,
+    asked: str = "",
+    group: tuple[str, str] | None = None,
+    limit: int = 20_000,
 ) -> Sequence[AnyRow]:
-    """Give the items of a definition for a list, those that hold every word of `asked`."""
+    """Give the items of a definition for a list, those that hold every word of `asked`.
+
+    `group` is the kind and tag of the heading they are under.
+    """
     query = select(*_LISTED)
     words = asked.lower().split()[:MOST_WORDS]
     if words:
         query = query.add_columns(item.c.words)
     conditions = [item.c.words.contains(word, autoescape=True) for word in words]
+    if group is not None:
+        conditions += [item.c.kind == group[0], item.c.tag == group[1]]
     query = query.where(item.c.definition_id == number, *conditions)
     return connection.execute(query.order_by(item.c.position).limit(limit)).all()
 

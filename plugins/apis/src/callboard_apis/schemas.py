@@ -188,7 +188,7 @@ class _Drawing:
         return next((mark for mark in _VARIANTS if as_list(schema.get(mark))), "any")
 
     def _limits(self, node: Node, schema: dict[str, Any]) -> None:
-        found = [
+        found: list[tuple[str, str]] = [
             (name, as_text(schema[name]) if name != "const" else written(schema[name]))
             for name in CONSTRAINTS
             if name in schema and schema[name] is not False
@@ -217,7 +217,7 @@ class _Drawing:
         node["t"] = node["t"].replace("array", f"{inner.get('t', 'any')}[]", 1)
         for name in ("k", "r", "f", "e"):
             if name in inner:
-                node[name] = inner[name]  # type: ignore[literal-required]
+                node[name] = inner[name]
         if "c" in inner:
             node["c"] = [*node.get("c", []), *((f"items.{code}", v) for code, v in inner["c"])]
         if "h" in inner and "h" not in node:
@@ -270,13 +270,15 @@ class _Drawing:
             node["t"] = only.get("t", "any")
             for name in ("k", "r", "f", "e", "c"):
                 if name in only and name not in node:
-                    node[name] = only[name]  # type: ignore[literal-required]
+                    node[name] = only[name]
             return only.get("kids", [])
         return found
 
 
 def written(value: Any) -> str:
-    """Give a value as JSON on one line, bounded."""
+    """Give a text as it is and another value as JSON, on one line, bounded."""
+    if isinstance(value, str):
+        return name_of(value, 200) or '""'
     try:
         return name_of(json.dumps(value, ensure_ascii=False), 200)
     except (ValueError, RecursionError):

@@ -4,6 +4,7 @@ The bodies are plain JSON: they are stored compressed, and a page unpacks only w
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypedDict
@@ -149,25 +150,33 @@ def as_text(value: Any) -> str:
     return name_of(value) if isinstance(value, str | int | float) else ""
 
 
+_KEY_LINE: Final = re.compile(
+    r"""^[ \t]*(?:-[ ])*
+    (?:"([^"\n]{1,300})"|'([^'\n]{1,300})'|([^\s\#"'\-][^:\n]{0,300}))[ \t]*:(?=\s|$)""",
+    re.MULTILINE | re.VERBOSE,
+)
+
+
 class Lines:
-    """Finds the lines of a text that things stand at, moving forward as it is read."""
+    """Finds the lines at which keys stand in YAML or JSON that is written on several lines."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.at = 0
-        self.line = 1
+        self.found: dict[str, list[int]] = {}
+        line, at = 1, 0
+        for match in _KEY_LINE.finditer(text):
+            line += text.count("\n", at, match.start())
+            at = match.start()
+            key = match[1] or match[2] or match[3].rstrip()
+            self.found.setdefault(key, []).append(line)
 
-    def of(self, *words: str) -> int:
-        """Give the line of the first of some ways to write a thing, after the last one found."""
-        places = [place for word in words if (place := self.text.find(word, self.at)) >= 0]
-        if not places:
-            return 0
-        place = min(places)
-        self.line += self.text.count("\n", self.at, place)
-        self.at = place
-        return self.line
+    def after(self, key: str, line: int = 0) -> int:
+        """Give the first line after another at which a key stands, 0 where there is none."""
+        lines = self.found.get(key, [])
+        place = bisect_right(lines, line)
+        return lines[place] if place < len(lines) else 0
 
-    def anywhere(self, word: str) -> int:
-        """Give the line of the first occurrence in the whole text."""
-        place = self.text.find(word)
+    def anywhere(self, text: str) -> int:
+        """Give the line at which some text stands first."""
+        place = self.text.find(text)
         return self.text.count("\n", 0, place) + 1 if place >= 0 else 0

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from callboard.entities import Entity
 from callboard.i18n import storable, to_data
-from callboard_apis.changes import Change, count
+from callboard_apis.changes import Change, Level, count
 from callboard_apis.models import api, definition, item, source, version
 from callboard_apis.packing import chunks, pack, pack_text
 from callboard_apis.preparing import VERSION
@@ -176,7 +176,7 @@ def write_version(
     keep: int,
 ) -> None:
     """Note that an API has a definition from now on; the oldest beyond `keep` are let go."""
-    counts: Mapping[str, int | None] = dict(count(changes)) if changes is not None else {}
+    counts: Mapping[Level, int] = count(changes) if changes is not None else {}
     connection.execute(
         insert(version).values(
             ref=ref,

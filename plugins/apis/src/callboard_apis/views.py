@@ -21,6 +21,10 @@ _ = Translator("apis")
 STYLES: Final = ("apis/apis.css",)
 SMALL_ITEMS: Final = 40
 SMALL_BYTES: Final = 160_000
+LISTED_ITEMS: Final = 250
+"""With more items than this the reference lists the headings, each with a page of its own."""
+
+LARGEST_GROUP: Final = 500
 MOST_FOUND: Final = 200
 MOST_BESIDE: Final = 100
 LONGEST_LINE: Final = 2_000
@@ -133,6 +137,8 @@ def _reference(context: EntityContext, shown: Shown) -> Fragment:
         return _found(context, shown, asked)
     number = shown.definition.id
     items = shown.definition.operations + shown.definition.schemas
+    if items > LISTED_ITEMS:
+        return _large(context, shown)
     small = items <= SMALL_ITEMS and shown.definition.size <= SMALL_BYTES
     bodies: dict[int, Any] = {}
     with context.host.read() as connection:
@@ -144,6 +150,34 @@ def _reference(context: EntityContext, shown: Shown) -> Fragment:
             rows = queries.load_items(connection, number)
     more = {"groups": _grouped(rows, shown.head), "small": small, "bodies": bodies}
     return _fragment(context, "overview", shown, "", more)
+
+
+def _large(context: EntityContext, shown: Shown) -> Fragment:
+    """The headings of a large definition, or what is under one of them."""
+    assert shown.definition is not None
+    number = shown.definition.id
+    tag = context.query.get("tag")
+    chosen = None if tag is None else (context.query.get("kind", "operation"), tag[:300])
+    with context.host.read() as connection:
+        counted = queries.load_groups(connection, number)
+        rows = (
+            queries.load_items(connection, number, group=chosen, limit=LARGEST_GROUP)
+            if chosen
+            else ()
+        )
+    declared = {group["name"]: at for at, group in enumerate(shown.head.get("groups", ()))}
+    ordered = sorted(
+        counted, key=lambda row: (row.kind != "operation", declared.get(row.tag, len(declared)))
+    )
+    notes = {group["name"]: group["h"] for group in shown.head.get("groups", ())}
+    more = {
+        "listed": [(row, _title(row.tag), notes.get(row.tag, "")) for row in ordered],
+        "chosen": chosen,
+        "chosen_title": _title(tag or ""),
+        "chosen_note": notes.get(tag or "", ""),
+        "rows": rows,
+    }
+    return _fragment(context, "large", shown, "", more, _title(tag) if tag else "")
 
 
 def _grouped(rows: Iterable[Any], head: dict[str, Any]) -> list[Group]:

@@ -7,7 +7,7 @@ it relied on. So the same change breaks one direction and is harmless in the oth
 from typing import Any, Final, Literal
 
 from callboard.i18n import Translator
-from callboard_apis.changes.change import Changes
+from callboard_apis.changes.change import Changes, Level
 from callboard_apis.references import References
 from callboard_apis.schemas import written
 from callboard_apis.shapes import as_dict, as_list
@@ -80,10 +80,10 @@ class SchemaComparison:
 
     def _null(self, old: bool, new: bool, where: str, direction: Direction) -> None:
         if old and not new:
-            level = "breaking" if direction == "request" else "ok"
+            level = _either(direction, "breaking", "ok")
             self.changes.add(level, where, _("It may not be null any more."))
         elif new and not old:
-            level = "ok" if direction == "request" else "breaking"
+            level = _either(direction, "ok", "breaking")
             self.changes.add(level, where, _("It may be null now."))
 
     def _values(
@@ -93,16 +93,16 @@ class SchemaComparison:
         new = {written(value) for value in as_list(after.get("enum"))}
         if old and new:
             for value in sorted(old - new):
-                level = "breaking" if direction == "request" else "ok"
+                level = _either(direction, "breaking", "ok")
                 self.changes.add(level, where, _("The value %(value)s was removed.", value=value))
             for value in sorted(new - old):
-                level = "ok" if direction == "request" else "warning"
+                level = _either(direction, "ok", "warning")
                 self.changes.add(level, where, _("The value %(value)s was added.", value=value))
         elif new:
-            level = "breaking" if direction == "request" else "ok"
+            level = _either(direction, "breaking", "ok")
             self.changes.add(level, where, _("Only listed values are allowed now."))
         elif old:
-            level = "ok" if direction == "request" else "warning"
+            level = _either(direction, "ok", "warning")
             self.changes.add(level, where, _("Other than the listed values are allowed now."))
         if before.get("default") != after.get("default") and direction == "request":
             self.changes.add(
@@ -114,6 +114,7 @@ class SchemaComparison:
     def _bounds(
         self, before: dict[str, Any], after: dict[str, Any], where: str, direction: Direction
     ) -> None:
+        level: Level
         for names, sign in ((_UPPER, 1), (_LOWER, -1)):
             for name in names:
                 old, new = _number(before.get(name)), _number(after.get(name))
@@ -154,14 +155,14 @@ class SchemaComparison:
         for name, schema in old.items():
             place = f"{where}.{name}"
             if name not in new:
-                level = "breaking" if direction == "response" else "warning"
+                level = _either(direction, "warning", "breaking")
                 self.changes.add(level, place, _("The property was removed."))
                 continue
             if name in now - was:
-                level = "breaking" if direction == "request" else "ok"
+                level = _either(direction, "breaking", "ok")
                 self.changes.add(level, place, _("The property is required now."))
             elif name in was - now:
-                level = "ok" if direction == "request" else "breaking"
+                level = _either(direction, "ok", "breaking")
                 self.changes.add(level, place, _("The property is not required any more."))
             self.compare(schema, new[name], place, direction, depth + 1)
         for name in new:
@@ -187,14 +188,18 @@ class SchemaComparison:
                 if name in new:
                     self.compare(old[name], new[name], f"{where}<{name}>", direction, depth + 1)
                 elif new:
-                    level = "breaking" if direction == "request" else "ok"
+                    level = _either(direction, "breaking", "ok")
                     self.changes.add(
                         level, where, _("The variant %(name)s was removed.", name=name)
                     )
             for name in new:
                 if name not in old and old:
-                    level = "ok" if direction == "request" else "warning"
+                    level = _either(direction, "ok", "warning")
                     self.changes.add(level, where, _("The variant %(name)s was added.", name=name))
+
+
+def _either(direction: Direction, request: Level, response: Level) -> Level:
+    return request if direction == "request" else response
 
 
 def _types(schema: dict[str, Any]) -> set[str]:
