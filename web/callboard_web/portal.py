@@ -19,6 +19,7 @@ from callboard_web.flash import Flash, Flashes
 from callboard_web.formats import address
 from callboard_web.forms import CONFIRMED, Form
 from callboard_web.personal import Person, Personal
+from callboard_web.personal.secrets import shared_secret
 from callboard_web.preferences import Reader, reader_of
 from callboard_web.rendering import Renderer
 from callboard_web.slots import Asker, Slots
@@ -76,7 +77,11 @@ class Portal:
         kinds = Words(item.value for item in runtime.plugins.contributions.kinds)
         renderer = Renderer(runtime.translations, directories, assets, kinds)
         secret = runtime.portal.cookie_secret
-        key = secret.get_secret_value() if secret else secrets.token_urlsafe(32)
+        key = (
+            secret.get_secret_value()
+            if secret
+            else shared_secret(runtime.database, "cookies", runtime.now())
+        )
         return cls(
             runtime,
             assets,

@@ -59,7 +59,7 @@ class PortalSettings(SettingsModel):
         default=None,
         min_length=32,
         description="Signs cookies: 32 random characters or more, the same in every process. "
-        "Without it a new one is made at each start.",
+        "Without it one is made at the first start and kept in the database.",
     )
 
     open_administration: bool = Field(

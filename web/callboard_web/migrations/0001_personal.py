@@ -68,6 +68,13 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_portal_announcement_begins_at"), "portal_announcement", ["begins_at"])
     op.create_table(
+        "portal_secret",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("value", sa.String(length=200), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_portal_secret")),
+    )
+    op.create_table(
         "portal_dismissal",
         sa.Column("key", sa.String(length=300), nullable=False),
         sa.Column("announcement_id", number, nullable=False),

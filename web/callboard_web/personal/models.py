@@ -71,6 +71,15 @@ announcement: Final = Table(
 )
 """`texts` maps a language to `{"title": …, "text": …}`; `status` is of the status vocabulary."""
 
+secret: Final = Table(
+    "portal_secret",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", String(200), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+"""Secrets that the portal made for itself, shared by every process on this database."""
+
 dismissal: Final = Table(
     "portal_dismissal",
     metadata,
