@@ -8,6 +8,9 @@ Three faults are in it on purpose, so that the problems page has something to sh
   repository declares.
 - `notification-legacy` still declares `component:default/notification-service`, which moved to
   `platform-services`. It has been quiet for nine months.
+
+Two gaps of ownership are in the repository `organisation`, which are no faults: the team
+`digital-lab` has no members and owns a server, and the template `go-service` has no owner.
 """
 
 import fcntl

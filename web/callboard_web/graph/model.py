@@ -49,17 +49,17 @@ class Sizes:
 
     width: int = 196
     height: int = 48
-    title_units: int = 23
+    title_units: int = 22
     chip_width: int = 172
     chip_height: int = 26
-    chip_units: int = 23
+    chip_units: int = 22
     gap: int = 14
     port: int = 18
     group_from: int = 4
 
 
 PAGE: Final = Sizes()
-CARD: Final = Sizes(width=164, title_units=18, chip_width=150, chip_units=19, gap=12, group_from=0)
+CARD: Final = Sizes(width=164, title_units=17, chip_width=150, chip_units=18, gap=12, group_from=0)
 
 
 @dataclass(slots=True, kw_only=True)
