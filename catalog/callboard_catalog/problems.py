@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import (
+    Column,
     Connection,
     Select,
     Text,
@@ -221,11 +222,20 @@ def _conflicts() -> Select[Any]:
     ).select_from(joined)
 
 
+def _is_missing(other: Column[str], *, at_once: bool) -> ColumnElement[bool]:
+    """Say that no entity has this reference; for all relations each name is looked up once."""
+    target = models.entity.alias("target")
+    if not at_once:
+        return not_(exists().where(target.c.ref == other))
+    names = select(other.label("ref")).distinct().cte(f"{other.name}_names")
+    missing = select(names.c.ref).where(not_(exists().where(target.c.ref == names.c.ref)))
+    return other.in_(missing)
+
+
 def _dangling(*, forward: bool, request: ProblemRequest) -> Select[Any]:
     relation, entity = models.relation, models.entity
     other = relation.c.target_ref if forward else relation.c.source_ref
     mine = relation.c.source_ref if forward else relation.c.target_ref
-    target = models.entity.alias("target")
     joined = (
         relation.join(entity, entity.c.id == relation.c.origin_id)
         .join(models.source, models.source.c.id == entity.c.source_id)
@@ -234,7 +244,7 @@ def _dangling(*, forward: bool, request: ProblemRequest) -> Select[Any]:
     conditions: list[ColumnElement[bool]] = [
         mine == entity.c.ref,
         other != entity.c.ref,
-        not_(exists().where(target.c.ref == other)),
+        _is_missing(other, at_once=request.ref is None),
     ]
     if request.ref:
         conditions.append(entity.c.ref == stored_form(request.ref))
