@@ -13,7 +13,8 @@ TokenOf = Callable[[TestClient], str]
 ENTITY = "/catalog/default/component/order-service"
 PAGES = (
     "/", "/catalog", "/catalog?kind=all&sort=updated&order=desc", "/catalog?q=zzz", ENTITY,
-    f"{ENTITY}/relations", f"{ENTITY}/history", f"{ENTITY}/badge", f"{ENTITY}/raw", f"{ENTITY}/raw?format=json", f"{ENTITY}/sample.extra",
+    f"{ENTITY}/relations", f"{ENTITY}/history", f"{ENTITY}/badge", f"{ENTITY}/raw",
+    f"{ENTITY}/raw?format=json", f"{ENTITY}/sample.extra",
     "/catalog/default/api/order-api", "/search", "/search?q=order",
     "/search/palette?q=order",
     "/sources", "/sources/shop", "/sources/gone", "/problems", "/problems?kind=rejected", "/jobs",
