@@ -72,9 +72,11 @@ def load_first(connection: Connection, number: int) -> Any | None:
 
 
 def load_neighbours(connection: Connection, number: int, position: int) -> tuple[Any, Any]:
-    """Give the pages before and after a page, in the order of the tree."""
+    """Give the pages before and after a page that is in the tree, in its order."""
     query = select(page.c.position, page.c.address, page.c.title).where(
-        page.c.site_id == number, page.c.position.in_((position - 1, position + 1))
+        page.c.site_id == number,
+        page.c.listed,
+        page.c.position.in_((position - 1, position + 1)),
     )
     found = {row.position: row for row in connection.execute(query)}
     return found.get(position - 1), found.get(position + 1)

@@ -29,7 +29,7 @@ from callboard_docs.reading.site import (
     collect_sources,
     read_layout,
 )
-from callboard_docs.rendering.page import VERSION
+from callboard_docs.rendering import VERSION
 from callboard_docs.rendering.processes import Renderers
 
 if TYPE_CHECKING:

@@ -164,7 +164,11 @@ class _View:
             row = queries.load_first(self.connection, self.site.id)
         if row is None:
             return None
-        before, after = queries.load_neighbours(self.connection, self.site.id, row.position)
+        before, after = (
+            queries.load_neighbours(self.connection, self.site.id, row.position)
+            if row.listed
+            else (None, None)
+        )
         url, branch = self.site.url, self.site.branch
         shared = self._shared(row.address)
         values = shared | {

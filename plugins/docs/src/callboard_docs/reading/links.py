@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import quote, unquote
 
-from callboard_docs.rendering.sanitise import fragment_of
+from callboard_docs.rendering.anchors import fragment_of
 
 Target = tuple[Literal["page", "file", "source", "broken", "large"], str, str]
 """What a link leads to: `page`: address and fragment; `file`: blob and name; `source`: path."""

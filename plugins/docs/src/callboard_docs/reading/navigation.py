@@ -62,13 +62,18 @@ def addresses_of(paths: Collection[str]) -> dict[str, str]:
     ending.
     """
     taken: dict[str, str] = {}
-    for path in sorted(paths, key=lambda path: (not is_index(path), path not in _INDEXES, path)):
+    for path in sorted(paths, key=_rank):
         folder = str(PurePosixPath(path).parent)
         wanted = ("" if folder == "." else folder) if is_index(path) else path.removesuffix(".md")
         if wanted in taken:
             wanted = path
         taken.setdefault(wanted, path)
     return {path: address for address, path in taken.items()}
+
+
+def _rank(path: str) -> tuple[int, str]:
+    name = PurePosixPath(path).name
+    return (_INDEXES.index(name) if name in _INDEXES else len(_INDEXES), path)
 
 
 def read_navigation(nav: list[Any], pages: Collection[str]) -> Navigation:

@@ -21,7 +21,7 @@ from callboard_docs.reading.navigation import (
     read_navigation,
     title_of,
 )
-from callboard_docs.rendering.page import VERSION
+from callboard_docs.rendering import VERSION
 
 if TYPE_CHECKING:
     from callboard.git import GitRepository, TreeFile

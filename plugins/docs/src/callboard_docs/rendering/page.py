@@ -27,9 +27,6 @@ from callboard_docs.rendering.maths import render_formula
 from callboard_docs.rendering.sanitise import LinkFinisher, sanitise
 from callboard_docs.rendering.sections import collect_sections
 
-VERSION: Final = "1"
-"""Changes with what comes out: pages rendered by another version are rendered again."""
-
 LONGEST_TITLE: Final = 300
 DEEPEST: Final = 30
 _TAGS: Final = re.compile(r"(<[^>\"]*(?:\"[^\"]*\"[^>\"]*)*>)")

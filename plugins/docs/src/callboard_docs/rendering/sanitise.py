@@ -9,13 +9,11 @@ import re
 from collections.abc import Callable
 from html import unescape
 from typing import Final
-from urllib.parse import quote, unquote
 
 import nh3
 from markupsafe import Markup, escape
 
-PREFIX: Final = "doc-"
-"""Stands before every id of a page, so that none can take the place of one of the portal's."""
+from callboard_docs.rendering.anchors import PREFIX, fragment_of
 
 _TAGS: Final = frozenset({
     "a", "abbr", "b", "blockquote", "br", "caption", "cite", "code", "col", "colgroup", "dd",
@@ -137,12 +135,6 @@ class LinkFinisher:
             self._numbers[target] = len(self.links)
             self.links.append(target)
         return f"docs:{self._numbers[target]}"
-
-
-def fragment_of(target: str) -> str:
-    """Give the part of a link after `#` as it is on the portal's pages, or nothing."""
-    fragment = unquote(target.partition("#")[2])
-    return f"#{PREFIX}{quote(fragment.removeprefix(PREFIX))}" if fragment else ""
 
 
 def _plain(target: str) -> str:

@@ -1,13 +1,12 @@
 """Headings with their anchors, and the plain text below each for search."""
 
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from typing import Final
 
 from markdown_it.token import Token
 
-from callboard_docs.rendering.sanitise import PREFIX
+from callboard_docs.rendering.anchors import PREFIX, anchor_of
 
 LONGEST_TITLE: Final = 300
 LONGEST_TEXT: Final = 20_000
@@ -28,16 +27,6 @@ class Section:
         return re.sub(r"\s+", " ", " ".join(self.pieces)).strip()[:LONGEST_TEXT]
 
 
-def anchor_of(title: str) -> str:
-    """Give the anchor GitHub makes of a heading; letters of every script stay."""
-    kept = (
-        character
-        for character in unicodedata.normalize("NFC", title.strip().lower())
-        if character in "-_ " or unicodedata.category(character)[0] in "LMN"
-    )
-    return re.sub(r" ", "-", "".join(kept))[:100] or "section"
-
-
 def collect_sections(tokens: list[Token]) -> list[Section]:
     """Give the sections of a page and set the id of every heading; ids are not repeated."""
     sections = [Section(0, "", "")]
@@ -52,6 +41,8 @@ def collect_sections(tokens: list[Token]) -> list[Section]:
                 sections.append(Section(int(token.tag[1]), PREFIX + anchor, title))
         elif token.type == "inline" and tokens[index - 1].type != "heading_open":
             sections[-1].pieces.append(plain_text(token))
+        elif token.type in ("admonition_open", "tab_open") and token.meta["title"]:
+            sections[-1].pieces.append(token.meta["title"])
         elif token.type in ("fence", "code_block"):
             sections[-1].pieces.append(token.content[:LONGEST_TEXT])
     return [section for section in sections if section.level or section.text]

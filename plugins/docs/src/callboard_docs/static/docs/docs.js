@@ -134,6 +134,8 @@ function drawDiagrams() {
     }
     const picture = figure.querySelector("img");
     picture.alt = `${words.diagram}: ${source.textContent.trim().split("\n")[0]}`;
+    const size = svg.match(/viewBox="[-\d.]+ [-\d.]+ ([\d.]+) ([\d.]+)"/);
+    if (size) picture.width = Math.ceil(size[1]);
     picture.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
   }
 
