@@ -251,7 +251,8 @@ def test_completion(site: CatalogSite) -> None:
 
     def texts(typed: str) -> Sequence[str]:
         with site.database.read() as connection:
-            return [item.text for item in completer.complete(connection, typed, ["docs.pages"])]
+            return [item.text for item in completer.complete(connection, typed, ["docs.pages"])
+                    if not item.whole]  # fmt: skip
 
     assert texts("x owner:") == ["x owner:trade ", "x owner:nobody ", "x owner:payments-team "]
     assert texts("owner:tra") == ["owner:trade "]
@@ -263,6 +264,7 @@ def test_completion(site: CatalogSite) -> None:
     assert texts("is:s") == ["is:starred "]
     assert texts("in:d") == ["in:docs.pages "]
     assert texts("system:sh") == ["system:shop "]
+    assert texts("kind:api") == []
     assert texts("ow") == ["owner:"]
     assert texts("pay li") == ["pay lifecycle:"]
     assert texts("o") == texts("owner:trade ") == texts("payment") == texts("owner:\0%") == []

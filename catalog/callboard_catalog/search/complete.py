@@ -25,12 +25,16 @@ _KEPT: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One way to go on. `text` is the whole query then; `value` what is added, `label` its name."""
+    """One way to go on. `text` is the whole query then; `value` what is added, `label` its name.
+
+    `whole` says that it is typed already.
+    """
 
     text: str
     value: str
     label: str = ""
     number: int = 0
+    whole: bool = False
 
 
 class Completer:
@@ -47,7 +51,7 @@ class Completer:
     def complete(
         self, connection: Connection, typed: str, sources: Sequence[str] = (), limit: int = 6
     ) -> list[Completion]:
-        """Give what may follow; nothing where the last word is no operator, or a whole one."""
+        """Give what may follow; nothing where the last word is no operator."""
         found = _OPEN.search(typed)
         if found is None:
             return _operators(typed)
@@ -57,10 +61,12 @@ class Completer:
         before = typed[: len(typed) - len(begun)].removesuffix('"')
         values = self._values(connection, operator, begun.strip(), sources, limit)
         return [
-            Completion(f"{before}{_quoted(value.value)} ", value.value, value.label, value.number)
+            Completion(
+                f"{before}{_quoted(value.value)} ", value.value, value.label, value.number,
+                value.value == begun.strip().lower(),
+            )
             for value in values
-            if value.value != begun
-        ]
+        ]  # fmt: skip
 
     def examples(self, connection: Connection) -> dict[str, str]:
         """Give for each operator a value there is, the commonest, for people to try."""

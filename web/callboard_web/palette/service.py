@@ -138,8 +138,14 @@ class Palette:
             of_each=OF_EACH, most=MOST_RANKED,
         )  # fmt: skip
         with self.runtime.database.read() as connection:
-            result = find(connection, request)
             completions = self._completer.complete(connection, typed, list(self.sources))
+            # What a value that is half typed leaves is not yet what is looked for; the name of an
+            # operator may as well be a word.
+            is_half = bool(completions) and not any(
+                item.whole or item.value.endswith(":") for item in completions
+            )
+            result = SearchResult([]) if is_half else find(connection, request)
+        completions = [item for item in completions if not item.whole]
         groups = [*self._places(result.hits, said), *self._own(query, said)]
         # Sorting keeps the order of those alike: what is in the catalog before pages and acts.
         groups.sort(key=lambda group: -(group.best // _STEP))
@@ -149,10 +155,8 @@ class Palette:
                        what=str(item.number) if item.number else "")
                 for item in completions
             ]  # fmt: skip
-            # A value is asked for; the name of an operator may as well be a word.
             narrowing = Group(_("Narrow by"), options)
-            at_end = completions[0].value.endswith(":")
-            groups = [*groups, narrowing] if at_end else [narrowing, *groups]
+            groups = [narrowing, *groups] if is_half else [*groups, narrowing]
         return groups, result
 
     def title_of(self, kind: str) -> Text:
