@@ -10,10 +10,11 @@ from sqlalchemy import Connection, select, text
 from callboard.entities import Entity, EntityRef
 from callboard_catalog import models
 from callboard_catalog.facets import FacetIndex
-from callboard_catalog.paging import page
+from callboard_catalog.paging import RowPage, page
 from callboard_catalog.query import (
     COLUMNS,
     FACETS,
+    SHARED,
     Facet,
     FacetValue,
     ListRequest,
@@ -59,6 +60,7 @@ class Lists:
                 for entity, row in zip(entities, rows, strict=True)
             },
             self._titles(entities),
+            self._groups(request.sort, matching, entities, found) if rows else {},
         )
 
     def _titles(self, entities: Sequence[Entity]) -> dict[EntityRef, str]:
@@ -68,6 +70,25 @@ class Lists:
         }  # fmt: skip
         titles = self.index.titles
         return {ref: titles[str(ref)] for ref in refs if str(ref) in titles}
+
+    def _groups(
+        self, sort: str, matching: BitMap, entities: Sequence[Entity], found: RowPage
+    ) -> dict[EntityRef, FacetValue]:
+        if sort not in SHARED or len(entities) != len(found.ids):
+            return {}
+        values = self.index.values[sort]
+        groups = {
+            value: FacetValue(
+                value,
+                self.index.label(sort, value),
+                values[value].intersection_cardinality(matching),
+                False,
+            )
+            for value in set(found.values)
+        }
+        return {
+            entity.ref: groups[value] for entity, value in zip(entities, found.values, strict=True)
+        }
 
     def matching(self, request: ListRequest) -> BitMap:
         """Give the numbers of the rows that match."""

@@ -36,9 +36,13 @@ Keys = list[tuple[Any, int]]
 
 @dataclass(frozen=True, slots=True)
 class RowPage:
-    """The row numbers of a page, the cursors of its neighbours, and its first position from 1."""
+    """The row numbers of a page with what they are sorted by, as far as it is known of each.
+
+    Then the cursors of the page's neighbours, and its first position from 1.
+    """
 
     ids: Sequence[int]
+    values: Sequence[Any]
     next_cursor: str
     previous_cursor: str
     first: int
@@ -159,7 +163,7 @@ def _beyond(sort: ColumnElement[Any], at: tuple[Any, int], downward: bool) -> Co
 
 def _page(keys: Keys, order: str, cursor: Cursor | None, more: bool) -> RowPage:
     if not keys:
-        return RowPage((), *_ways_out(order, cursor), 0)
+        return RowPage((), (), *_ways_out(order, cursor), 0)
     first = cursor.first if cursor else 1
     if cursor and cursor.back:
         first = max(1, first - len(keys))
@@ -169,6 +173,7 @@ def _page(keys: Keys, order: str, cursor: Cursor | None, more: bool) -> RowPage:
     preceding = Cursor(*keys[0], True, first, order)
     return RowPage(
         [number for _, number in keys],
+        [value for value, _ in keys],
         following.encode() if has_next else "",
         preceding.encode() if has_previous else "",
         first,

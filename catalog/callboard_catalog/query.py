@@ -30,7 +30,10 @@ ORDERED: Final[Mapping[str, ColumnElement[Any]]] = {
 }
 """The orders the database gives, each by an index."""
 
-SORTS: Final = (*ORDERED, "kind", "type", "owner", "lifecycle", "system", "domain", "source")
+SHARED: Final = ("kind", "type", "owner", "lifecycle", "system", "domain", "source")
+"""The orders by a value that many have, so that rows stand in groups."""
+
+SORTS: Final = (*ORDERED, *SHARED)
 """By name and title as the database compares text; by the others as `label` reads, empty last."""
 
 MOST_ROWS: Final = 500
@@ -90,10 +93,21 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class FacetValue:
+    """A value of a facet with the number of entities it would leave. `label` is for people."""
+
+    value: str
+    label: str
+    count: int
+    selected: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ListResult:
     """A page of entities. `first` is the position of the first one, counted from 1.
 
-    `titles` has what the owners, systems and domains of the page are called.
+    `titles` has what the owners, systems and domains of the page are called. In an order by a value
+    that many have, `groups` has the value of each, with how many of all that match have it.
     """
 
     entities: list[Entity]
@@ -103,16 +117,7 @@ class ListResult:
     first: int
     places: Mapping[EntityRef, Place] = field(default_factory=dict)
     titles: Mapping[EntityRef, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class FacetValue:
-    """A value of a facet with the number of entities it would leave. `label` is for people."""
-
-    value: str
-    label: str
-    count: int
-    selected: bool
+    groups: Mapping[EntityRef, FacetValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

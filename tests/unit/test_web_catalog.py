@@ -148,6 +148,18 @@ def test_a_list_is_sorted_by_every_column_it_offers(client: TestClient) -> None:
         assert "1–25 of 65" in page, sort
 
 
+def test_rows_in_groups(client: TestClient) -> None:
+    page = client.get("/catalog?kind=all&sort=kind&group=1&limit=25&order=desc").text
+    assert '<tr class="g">' in page
+    heads = re.findall(r'<tr class="g">.*?colspan="\d+">(.*?) <small>(\d+)', page)
+    assert heads[:2] == [("System", "1"), ("Resource", "1")]
+    assert ("Component", "61") in heads
+    owners = client.get("/catalog?kind=all&sort=owner&group=1&order=desc&limit=25").text
+    assert ">No owner <small>1<" in owners
+    assert ">Trade Core <small>64<" in owners
+    assert '<tr class="g">' not in client.get("/catalog?sort=name&group=1").text
+
+
 def test_mine_and_starred(client: TestClient, token_of: TokenOf, portal_runtime: Runtime) -> None:
     assert "Nobody knows yet who you are" in client.get("/catalog?mine=1").text
     assert "You have starred nothing yet" in client.get("/catalog?starred=1&kind=all").text

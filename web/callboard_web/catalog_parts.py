@@ -83,7 +83,9 @@ def tabs(
     """Give the built-in views and the first saved ones, each with what it finds."""
     query = asked.query
     chosen = current is None
-    everything = replace(query.cleared(), sort="name", descending=False, view=0, more="", find="")
+    everything = replace(
+        query.cleared(), sort="name", descending=False, grouped=False, view=0, more="", find=""
+    )
     built_in = [
         Tab(_("All"), everything.url(), None, chosen and not query.mine and not query.starred),
         Tab(_("My services"), MINE.url(),

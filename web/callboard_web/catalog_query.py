@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
 from callboard.i18n import Text, Translator
-from callboard_catalog.query import SORTS, ListRequest
+from callboard_catalog.query import SHARED, SORTS, ListRequest
 from callboard_web.preferences import CHOICES
 
 _: Final = Translator("callboard")
@@ -70,8 +70,9 @@ _COLUMN: Final = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 class CatalogQuery:
     """What a person asks the catalog for. Unknown or excessive values are passed over.
 
-    No `kinds` are all kinds; no `columns` are the usual ones. `view` is the saved view one came
-    from; `more` is a facet that is shown with all its values, or those with `find` in them.
+    `grouped` puts a head over each group of rows that the order makes. No `kinds` are all kinds; no
+    `columns` are the usual ones. `view` is the saved view one came from; `more` is a facet that is
+    shown with all its values, or those with `find` in them.
     """
 
     kinds: tuple[str, ...] = DEFAULT_KINDS
@@ -81,6 +82,7 @@ class CatalogQuery:
     starred: bool = False
     sort: str = "name"
     descending: bool = False
+    grouped: bool = False
     limit: int = DEFAULT_LIMIT
     columns: tuple[str, ...] = ()
     density: str = ""
@@ -107,6 +109,7 @@ class CatalogQuery:
             starred=one.get("starred") == "1",
             sort=sort if sort in SORTS else "name",
             descending=one.get("order") == "desc",
+            grouped=one.get("group") == "1" and sort in SHARED,
             limit=_one_of(one.get("limit", ""), LIMITS, DEFAULT_LIMIT),
             columns=columns_of(values.get("columns", [])),
             density=one["density"] if one.get("density") in DENSITIES else "",
@@ -164,6 +167,7 @@ class CatalogQuery:
         values = {
             "sort": self.sort if self.sort != "name" else "",
             "order": "desc" if self.descending else "",
+            "group": "1" if self.grouped else "",
             "limit": str(self.limit) if self.limit != DEFAULT_LIMIT else "",
             "columns": ",".join(self.columns),
             "density": self.density,
@@ -216,7 +220,17 @@ class CatalogQuery:
         """Order by a column, or the other way round where it is the order already."""
         first = sort == "updated"  # the newest change is what one looks for
         descending = not self.descending if sort == self.sort else first
-        return replace(self, sort=sort, descending=descending, cursor="")
+        grouped = self.grouped and sort in SHARED
+        return replace(self, sort=sort, descending=descending, grouped=grouped, cursor="")
+
+    @property
+    def can_group(self) -> bool:
+        """Whether the order puts rows into groups."""
+        return self.sort in SHARED
+
+    def regrouped(self) -> "CatalogQuery":
+        """Give the groups heads, or take them away."""
+        return replace(self, grouped=not self.grouped)
 
     def at(self, cursor: str) -> "CatalogQuery":
         """Turn to another page."""

@@ -22,6 +22,7 @@ from callboard_web.catalog_query import (
     COLUMNS,
     DENSITIES,
     LIMITS,
+    NONE_WORDS,
     CatalogQuery,
     columns_of,
 )
@@ -114,6 +115,7 @@ def _context(portal: Portal, request: Request, asked: Asked, result: ListResult)
         "limits": LIMITS,
         "sorts": {"name": _("Name"), **{COLUMN_SORTS[name]: title for name, title in COLUMNS.items()
                                         if name in COLUMN_SORTS}},
+        "none_words": NONE_WORDS,
         "all_kinds": ALL_KINDS,
     }  # fmt: skip
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from callboard.audit import record
 from callboard.entities import EntityRef
 from callboard.errors import InputError
-from callboard.i18n import Translator
+from callboard.i18n import Text, Translator
 from callboard.identity import ANONYMOUS
 from callboard_catalog.query import ListRequest
 from callboard_web.catalog_query import CatalogQuery
@@ -67,19 +67,13 @@ def _refresh(request: Request, form: Form, chosen: ListRequest) -> Response:
     counts = portal.runtime.catalog.source_counts(chosen)
     number = len(counts)
     if not form.confirmed:
-        named = ", ".join(list(counts)[:NAMED]) + (", …" if number > NAMED else "")
+        named = ", ".join(list(counts)[:NAMED])
         return portal.confirm(
             request,
             form,
             title=_.plural("Read %(number)s source again?", "Read %(number)s sources again?",
                            number),
-            text=_.plural(
-                "What is selected comes from %(sources)s. It is read whole; only what has changed "
-                "there changes here.",
-                "What is selected comes from %(number)s sources: %(sources)s. They are read whole; "
-                "only what has changed there changes here.",
-                number, sources=named,
-            ),
+            text=_consequence(number, named),
             verb=_("Read again"),
             quiet=_("Go back"),
             back=_query(form).url(),
@@ -93,6 +87,22 @@ def _refresh(request: Request, form: Form, chosen: ListRequest) -> Response:
     )
     portal.flash(request, response, told)
     return response
+
+
+def _consequence(number: int, named: str) -> Text:
+    if number > NAMED:
+        return _(
+            "What is selected comes from %(number)s sources, among them %(sources)s. They are read "
+            "whole; only what has changed there changes here.",
+            number=number, sources=named,
+        )  # fmt: skip
+    return _.plural(
+        "What is selected comes from %(sources)s. It is read whole; only what has changed there "
+        "changes here.",
+        "What is selected comes from %(number)s sources: %(sources)s. They are read whole; only "
+        "what has changed there changes here.",
+        number, sources=named,
+    )  # fmt: skip
 
 
 def _submit(portal: Portal, request: Request, sources: list[str]) -> None:
