@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from browsing import address, browser, demo, demo_address, demo_paths  # noqa: F401 - fixtures
 from starlette.testclient import TestClient
 
 from callboard.database import Branch

@@ -3,9 +3,10 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from babel import Locale, UnknownLocaleError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, Response
 
@@ -259,10 +260,20 @@ class Portal:
             "csrf_field": csrf_module.FIELD,
             "csrf_token": token,
             "here": here_of(request),
+            "you": self.person(request) if counts else None,
+            "announced": self._announced(request) if counts else (),
             "crumbs": (),
             "live": True,
-            "languages": [(tag, LANGUAGE_NAMES.get(tag, tag)) for tag in portal.languages],
+            "languages": [(tag, language_name(tag)) for tag in portal.languages],
         }
+
+    def _announced(self, request: Request) -> Sequence[Announcement]:
+        """Give the announcements of now that the reader has not put away, the gravest first."""
+        current = self.announcements.current()
+        if not current:
+            return ()
+        away = self.announcements.dismissed(self.person(request).key)
+        return [item for item in current if item.id not in away]
 
     def _counts(self) -> dict[str, int]:
         records = self.runtime.plugins.records.values()
@@ -271,6 +282,17 @@ class Portal:
             "/problems": self.problems(),
             "/plugins": sum(record.state in bad for record in records),
         }
+
+
+@lru_cache(maxsize=100)
+def language_name(tag: str) -> str:
+    """Give what a language calls itself, such as `Deutsch`; its tag where nobody knows."""
+    if tag in LANGUAGE_NAMES:
+        return LANGUAGE_NAMES[tag]
+    try:
+        return Locale.parse(tag, sep="-").get_display_name() or tag
+    except (ValueError, UnknownLocaleError):
+        return tag
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,16 @@
 """The settings of the portal's pages."""
 
 import re
-from typing import Annotated, Self
+from pathlib import Path
+from typing import Annotated, Final, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from callboard.settings.types import SettingsModel, matching
+
+LOCALES: Final = Path(__file__).parent / "locales"
+SOURCE: Final = "en"
 
 
 def _listen_address(text: str) -> str:
@@ -22,6 +26,12 @@ def _time_zone(text: str) -> str:
     except (OSError, ValueError, LookupError):
         raise ValueError("expected a time zone such as UTC or Asia/Shanghai") from None
     return text
+
+
+def installed_languages() -> tuple[str, ...]:
+    """Give the language of the source and those that the portal has a catalog for, as tags."""
+    catalogs = sorted(path.stem for path in LOCALES.glob("*.po"))
+    return (SOURCE, *(name.replace("_", "-") for name in catalogs if name != SOURCE))
 
 
 class PortalSettings(SettingsModel):
@@ -47,7 +57,10 @@ class PortalSettings(SettingsModel):
         "behind a proxy.",
     )
     languages: tuple[str, ...] = Field(
-        default=("en", "zh-CN"), min_length=1, description="Languages that people may choose."
+        default_factory=installed_languages,
+        min_length=1,
+        description="Languages that people may choose. Without it, all that the portal's texts are "
+        "translated into.",
     )
     default_language: str = Field(
         default="auto", description="The language at the first visit; `auto` takes the browser's."
