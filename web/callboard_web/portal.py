@@ -260,20 +260,10 @@ class Portal:
             "csrf_field": csrf_module.FIELD,
             "csrf_token": token,
             "here": here_of(request),
-            "you": self.person(request) if counts else None,
-            "announced": self._announced(request) if counts else (),
             "crumbs": (),
             "live": True,
             "languages": [(tag, language_name(tag)) for tag in portal.languages],
         }
-
-    def _announced(self, request: Request) -> Sequence[Announcement]:
-        """Give the announcements of now that the reader has not put away, the gravest first."""
-        current = self.announcements.current()
-        if not current:
-            return ()
-        away = self.announcements.dismissed(self.person(request).key)
-        return [item for item in current if item.id not in away]
 
     def _counts(self) -> dict[str, int]:
         records = self.runtime.plugins.records.values()
