@@ -11,12 +11,14 @@ from starlette.responses import Response
 from callboard import __version__
 from callboard.errors import CallboardError, InputError
 from callboard_web.administration import views as administration
+from callboard_web.announcements import views as announcements
 from callboard_web.badges import views as badges
 from callboard_web.compression import CompressMiddleware
 from callboard_web.conditional import ConditionalMiddleware
 from callboard_web.csrf import CsrfMiddleware
 from callboard_web.excerpts import views as excerpts
 from callboard_web.maintenance import MaintenanceWatch
+from callboard_web.me import views as me
 from callboard_web.metrics import Metrics
 from callboard_web.middleware import ErrorMiddleware, HeadersMiddleware, MaintenanceMiddleware
 from callboard_web.organisation import views as organisation
@@ -51,7 +53,8 @@ if TYPE_CHECKING:
 
 PAGES = (
     home, organisation, catalog, catalog_bulk, catalog_export, catalog_indexes, saved_views,
-    badges, stars, excerpts, entity, search, sources, problems, administration, jobs, plugins,
+    badges, stars, excerpts, entity, search, sources, problems, administration, announcements,
+    me, jobs, plugins,
     preferences, flash, live, hooks, api, health, static,
 )  # fmt: skip
 

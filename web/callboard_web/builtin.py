@@ -11,11 +11,13 @@ from callboard import contributions as c
 from callboard import hookimpl
 from callboard.i18n import Text, Translator
 from callboard_web.administration import parts as administration_parts
+from callboard_web.announcements import parts as announcements_parts
 from callboard_web.entities import cards, raw
 from callboard_web.graph import parts as graph
 from callboard_web.history import parts as history
-from callboard_web.palette import parts as palette
+from callboard_web.me import parts as me_parts
 from callboard_web.organisation import parts as organisation
+from callboard_web.palette import parts as palette
 from callboard_web.parts import Part
 from callboard_web.saved_views import parts as saved_views
 
@@ -59,6 +61,8 @@ PARTS: Final[tuple[Part, ...]] = (
     raw.PART,
     history.PART,
     administration_parts.PART,
+    announcements_parts.PART,
+    me_parts.PART,
     saved_views.PART,
     palette.PART,
 )

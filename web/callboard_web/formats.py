@@ -1,5 +1,6 @@
 """Times and numbers as people write them, and the small marks that are on every page."""
 
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -130,3 +131,16 @@ def address(text: str) -> str:
     """Give a path only if it leads back into this portal, else the home page."""
     inside = text.startswith("/") and not text.startswith(("//", "/\\"))
     return text if inside and not any(mark in text for mark in "\r\n\\") else "/"
+
+
+def initials(name: str) -> str:
+    """Give what stands for a person in a small disc.
+
+    Of a Chinese name it is the given name, one or two characters; else the first letters of the
+    first two words.
+    """
+    chinese = re.match(r"[\u4e00-\u9fff]+", name)
+    if chinese:
+        whole = chinese[0]
+        return whole[-2:] if len(whole) > 2 else whole[-1:]
+    return "".join(word[0] for word in name.split()[:2]).upper() or "?"

@@ -14,6 +14,7 @@ from callboard.contributions import NavItem
 from callboard.i18n import Text, Translator
 from callboard.plugins import PluginState
 from callboard_web import csrf as csrf_module
+from callboard_web.announcements import Announcement, Announcements
 from callboard_web.assets import Assets
 from callboard_web.csrf import Csrf
 from callboard_web.flash import Flash, Flashes
@@ -21,10 +22,10 @@ from callboard_web.formats import address
 from callboard_web.forms import CONFIRMED, Form
 from callboard_web.personal import Person, Personal
 from callboard_web.personal.secrets import shared_secret
-from callboard_web.preferences import Reader, reader_of
+from callboard_web.preferences import CHOSEN_ZONE_COOKIE, Reader, reader_of
 from callboard_web.rendering import Renderer
 from callboard_web.slots import Asker, Slots
-from callboard_web.visitors import Visitors
+from callboard_web.visitors import YEAR, Visitors
 from callboard_web.words import Words
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Portal:
     visitors: Visitors
     personal: Personal
     flashes: Flashes
+    announcements: Announcements
     navigation: list[tuple[Text, list[NavItem]]] = field(default_factory=list)
 
     @cached_property
@@ -92,6 +94,7 @@ class Portal:
             Visitors(key),
             Personal(runtime.database, runtime.catalog, runtime.now),
             Flashes(key),
+            Announcements(runtime.database, runtime.now),
             _navigation(runtime),
         )
 
@@ -130,6 +133,16 @@ class Portal:
         """Give the key of who asks, for keeping something of theirs; a new visitor gets one."""
         key = self.visitors.key(request)
         return key or self.visitors.welcome(response, secure=self.is_secure(request))
+
+    def keep_zone(self, request: Request, response: Response, zone: str) -> None:
+        """Keep the time zone a person chose in their browser; an empty one is forgotten."""
+        if zone:
+            response.set_cookie(
+                CHOSEN_ZONE_COOKIE, zone, max_age=YEAR, httponly=True, samesite="lax",
+                secure=self.is_secure(request),
+            )  # fmt: skip
+        else:
+            response.delete_cookie(CHOSEN_ZONE_COOKIE, httponly=True, samesite="lax")
 
     def may_administer(self, request: HTTPConnection) -> bool:
         """Say whether the one who asks may do what is an administrator's."""
@@ -260,10 +273,20 @@ class Portal:
             "csrf_field": csrf_module.FIELD,
             "csrf_token": token,
             "here": here_of(request),
+            "you": self.person(request) if counts else None,
+            "announced": self._announced(request) if counts else (),
             "crumbs": (),
             "live": True,
             "languages": [(tag, language_name(tag)) for tag in portal.languages],
         }
+
+    def _announced(self, request: Request) -> Sequence[Announcement]:
+        """Give the announcements of now that the reader has not put away, the gravest first."""
+        current = self.announcements.current()
+        if not current:
+            return ()
+        away = self.announcements.dismissed(self.person(request).key)
+        return [item for item in current if item.id not in away]
 
     def _counts(self) -> dict[str, int]:
         records = self.runtime.plugins.records.values()

@@ -22,6 +22,9 @@ COOKIES: Final[Mapping[str, str]] = {
 ZONE_COOKIE: Final = "callboard_zone"
 """Set by the page's script, from the browser's own time zone."""
 
+CHOSEN_ZONE_COOKIE: Final = "callboard_time_zone"
+"""The time zone a person chose, which outranks the browser's."""
+
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "theme": ("auto", "light", "dark"),
     "density": ("normal", "compact", "roomy"),
@@ -39,6 +42,7 @@ class Reader:
     theme: str = "auto"
     density: str = "normal"
     keys: str = "on"
+    chosen_zone: str = ""
 
     @property
     def locale(self) -> str:
@@ -61,8 +65,11 @@ def reader_of(connection: HTTPConnection, portal: PortalSettings, now: datetime)
     asked = cookies.get(COOKIES["language"], "")
     if asked not in portal.languages:
         asked = _first_language(connection.headers.get("accept-language", ""), portal)
-    zone = zone_named(cookies.get(ZONE_COOKIE, "")) or ZoneInfo(portal.time_zone)
-    return Reader(language=asked, zone=zone, now=now, **chosen)
+    picked = zone_named(cookies.get(CHOSEN_ZONE_COOKIE, ""))
+    zone = picked or zone_named(cookies.get(ZONE_COOKIE, "")) or ZoneInfo(portal.time_zone)
+    return Reader(
+        language=asked, zone=zone, now=now, chosen_zone=picked.key if picked else "", **chosen
+    )
 
 
 def _first_language(header: str, portal: PortalSettings) -> str:

@@ -180,6 +180,7 @@ class Renderer:
             "number": lambda value: formats.number(value, _reader.get()),
             "duration": self.duration,
             "safe_url": formats.safe_url,
+            "initials": formats.initials,
             "marked": formats.marked,
         }
         self._environment.filters.update(filters)

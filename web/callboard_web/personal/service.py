@@ -16,6 +16,9 @@ MOST_VISITS: Final = 200
 """Pages kept for each person; the one not opened for longest goes first."""
 
 MOST_STARS: Final = 500
+KNOWN: Final = 5_000
+"""People whose groups are kept in memory."""
+
 HIGHEST: Final = 20
 """How many groups above each other are followed."""
 
@@ -24,11 +27,13 @@ HIGHEST: Final = 20
 class Person:
     """Someone who uses the portal. `key` is empty for one of whom nothing is kept.
 
-    `me` is their User entity; `mine` is it and the groups above it, the nearest first.
+    `me` is their User entity and `name` its title; `mine` is it and the groups above it, the
+    nearest first, or nothing where it is not in the catalog.
     """
 
     key: str = ""
     me: EntityRef | None = None
+    name: str = ""
     mine: tuple[EntityRef, ...] = ()
     home: Mapping[str, Any] = field(default_factory=dict)
 
@@ -56,6 +61,7 @@ class Personal:
         self.database = database
         self.catalog = catalog
         self.now = now
+        self._known: dict[EntityRef, tuple[int, str, tuple[EntityRef, ...]]] = {}
 
     def person(self, key: str) -> Person:
         """Give the person of a key."""
@@ -68,18 +74,36 @@ class Personal:
             ).one_or_none()
         if row is None:
             return Person(key)
-        me = EntityRef.parse(row.ref) if row.ref else None
-        return Person(key, me, self.mine(me) if me else (), row.home)
+        if not row.ref:
+            return Person(key, home=row.home)
+        me = EntityRef.parse(row.ref)
+        return Person(key, me, *self._who(me), row.home)
 
     def mine(self, me: EntityRef) -> tuple[EntityRef, ...]:
         """Give a user and the groups above it, level by level; empty where there is no such user.
 
         A group is above by `memberOf`, then by `childOf`. Circles end where they close.
         """
+        return self._who(me)[1]
+
+    def _who(self, me: EntityRef) -> tuple[str, tuple[EntityRef, ...]]:
+        """Give name and groups, kept until the catalog changes."""
+        generation = self.catalog.generation()
+        kept = self._known.get(me)
+        if kept is None or kept[0] != generation:
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            kept = self._known[me] = (generation, *self._look_up(me))
+        return kept[1], kept[2]
+
+    def _look_up(self, me: EntityRef) -> tuple[str, tuple[EntityRef, ...]]:
+        name = me.name
         found: dict[EntityRef, None] = {}
         level = [me]
         for _ in range(HIGHEST):
             entities = self.catalog.get_many(level)
+            if me in entities:
+                name = entities[me].title
             found.update(dict.fromkeys(ref for ref in level if ref in entities))
             above = [
                 ref
@@ -90,7 +114,7 @@ class Personal:
             level = [ref for ref in dict.fromkeys(above) if ref not in found]
             if not level:
                 break
-        return tuple(found)
+        return name, tuple(found)
 
     def introduce(self, key: str, me: EntityRef | None) -> None:
         """Keep who someone says they are; None forgets it."""
@@ -148,6 +172,11 @@ class Personal:
                 row = {**values, "key": key, "path": path[:500], "count": 1}
                 connection.execute(insert(table).values(row))
                 _keep_newest(connection, table, table.c.path, table.c.last_at, key, MOST_VISITS)
+
+    def forget_visits(self, key: str) -> None:
+        """Forget every page someone opened."""
+        with self.database.write() as connection:
+            connection.execute(delete(models.visit).where(models.visit.c.key == key))
 
     def visits(self, key: str, *, limit: int = 20, frequent: bool = False) -> Sequence[Visit]:
         """Give the pages someone opened last, or most often."""

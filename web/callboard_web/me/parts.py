@@ -1,0 +1,22 @@
+"""What a person finds in the palette about themselves."""
+
+from typing import Final
+
+from callboard.contributions import Act
+from callboard.i18n import Translator
+from callboard_web.parts import Part
+
+_: Final = Translator("callboard")
+
+PART: Final = Part(
+    acts=(
+        Act(
+            name="me", title=_("Say who you are"), path="/me", icon="user",
+            words=_("me profile account teams"),
+        ),
+        Act(
+            name="preferences", title=_("Change language, theme and time zone"),
+            path="/me#preferences", icon="set", words=_("settings dark light density shortcuts"),
+        ),
+    ),
+)  # fmt: skip
