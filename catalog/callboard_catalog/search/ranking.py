@@ -82,7 +82,7 @@ def _liking(found: Found, searcher: Searcher) -> float:
     if found.ref in searcher.starred and not found.document:
         liked += _STARRED
     times = searcher.visits.get(found.path if found.document else found.ref, 0)
-    return liked + min(times * _VISITED, _MOST_VISITED)
+    return liked + min(max(times - 1, 0) * _VISITED, _MOST_VISITED)
 
 
 def _kind_order(kind: str) -> int:
