@@ -1,5 +1,6 @@
 """The order of pages: as `nav` of mkdocs.yml says, or else as the folders stand."""
 
+import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -52,7 +53,7 @@ def _paths(nodes: list[Node]) -> Iterator[str]:
 
 def is_index(path: str) -> bool:
     """Whether a page is what its folder shows."""
-    return PurePosixPath(path).name in _INDEXES
+    return posixpath.basename(path) in _INDEXES
 
 
 def addresses_of(paths: Collection[str]) -> dict[str, str]:
@@ -63,8 +64,7 @@ def addresses_of(paths: Collection[str]) -> dict[str, str]:
     """
     taken: dict[str, str] = {}
     for path in sorted(paths, key=_rank):
-        folder = str(PurePosixPath(path).parent)
-        wanted = ("" if folder == "." else folder) if is_index(path) else path.removesuffix(".md")
+        wanted = posixpath.dirname(path) if is_index(path) else path.removesuffix(".md")
         if wanted in taken:
             wanted = path
         taken.setdefault(wanted, path)
@@ -72,7 +72,7 @@ def addresses_of(paths: Collection[str]) -> dict[str, str]:
 
 
 def _rank(path: str) -> tuple[int, str]:
-    name = PurePosixPath(path).name
+    name = posixpath.basename(path)
     return (_INDEXES.index(name) if name in _INDEXES else len(_INDEXES), path)
 
 
