@@ -15,7 +15,7 @@ USABLE := $(shell $(PYTHON) tools/is_installed.py 2>/dev/null && echo yes)
 RENEW := $(if $(USABLE),,renew)
 
 .PHONY: help run test check check-format check-lint check-types check-templates check-generated \
-	check-layout bench fmt wheels constraints clean renew
+	check-layout bench screens lighthouse fmt wheels constraints clean renew
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s%s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,12 @@ check-layout: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev ## Measure and write docs/benchmarks.md; ARGUMENTS="--help" for choices
 	@$(PYTHON) bench/run.py $(ARGUMENTS)
+
+screens: $(VENV)/.installed-dev ## Take pictures of every page into var/screens; ARGUMENTS="--help" for choices
+	@$(PYTHON) tools/take_screens.py $(ARGUMENTS)
+
+lighthouse: $(VENV)/.installed-dev ## Measure the main pages with Lighthouse (needs Node.js)
+	@$(PYTHON) tools/measure_lighthouse.py
 
 fmt: $(VENV)/.installed-dev ## Format the code and write the generated files
 	@$(PYTHON) -m ruff check --fix-only --quiet .

@@ -115,6 +115,7 @@ def address(portal_runtime: Runtime) -> Iterator[str]:
 def demo_portal(folder: Path) -> Iterator[Runtime]:
     """Give the portal of `callboard demo` with every plugin that is installed, all read."""
     repositories = folder / "repositories"
+    folder.mkdir(parents=True, exist_ok=True)
     build_organisation(repositories, now=datetime.now(UTC).replace(microsecond=0))
     config = folder / "callboard.yaml"
     text = demo_configuration(repositories, "sqlite:///callboard.sqlite3", 8000)
