@@ -22,6 +22,12 @@ PAIRS = [
     *(("fg", f"{name}-bg", TEXT) for name in STATUSES),
     *(("fg-3", f"{name}-bg", TEXT) for name in ("bad", "warn", "wait", "run")),
     *(("fg-3", surface, TEXT) for surface in ("code", "add", "del")),
+    # The colours of words in code, also on a line that is marked.
+    *(
+        (text, surface, TEXT)
+        for text in ("acc", "ok-fg", "warn-fg", "bad-fg", "wait-fg", "fg-3")
+        for surface in ("code", "bg-sel")
+    ),
     ("fg-2", "idle-bg", TEXT),
     ("line-ctl", "bg", MARK),
     ("acc-line", "bg", MARK),
