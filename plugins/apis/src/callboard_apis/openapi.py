@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from callboard.i18n import Translator
-from callboard_apis.examples import Examples, as_json
+from callboard_apis.examples import LONGEST_EXAMPLE, Examples, as_json
 from callboard_apis.openapi_model import Answer, Body, Media, OpenApi, Operation
 from callboard_apis.schemas import SchemaTrees
 from callboard_apis.shapes import (
@@ -264,7 +264,10 @@ class _Drawing:
         url = address + path + (f"?{urlencode(query)}" if query else "")
         request = Request(one.method, url, headers, body)
         return {
-            "snippets": [["curl", curl(request)], ["HTTP", http(request)]],
+            "snippets": [
+                ["curl", plain(curl(request), LONGEST_EXAMPLE)],
+                ["HTTP", plain(http(request), LONGEST_EXAMPLE)],
+            ],
             "fields": fields,
             "content": [content_type, body],
             "path": one.path,

@@ -4,12 +4,15 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from callboard_apis.references import References
+from callboard_apis.references import References, put_together
 from callboard_apis.shapes import Node, as_dict, as_list, as_text
 from callboard_apis.texts import LONGEST_NOTE, html_of, name_of
 
 MOST_NODES: Final = 160
 """Lines of one tree; what is beyond is found on the pages of its schemas."""
+
+MOST_IN_ALL: Final = 1_000_000
+"""Lines of all trees of a definition; from there on each has but one."""
 
 MOST_CHOICES: Final = 60
 """Allowed values that are listed."""
@@ -29,6 +32,7 @@ class SchemaTrees:
         self.references = references
         self.keys = keys
         self.depth = depth
+        self.left = MOST_IN_ALL
 
     def tree(self, schema: Any, own: str = "") -> list[Node]:
         """Give the lines of a schema: its fields, or one line for what has none.
@@ -54,16 +58,17 @@ class _Drawing:
     def __init__(self, trees: SchemaTrees, own: tuple[str, ...]) -> None:
         self.trees = trees
         self.within = list(own)
-        self.left = MOST_NODES
+        self.left = min(MOST_NODES, trees.left)
 
     def node(self, name: str, schema: Any, depth: int) -> Node:
         self.left -= 1
+        self.trees.left -= 1
         node = Node(n=name) if name else Node()
         reference = self._reference(schema)
         if reference:
             return self._referred(node, schema, reference, depth)
         if not isinstance(schema, dict):
-            node["t"] = {True: "any", False: "never"}.get(schema, "any")
+            node["t"] = "never" if schema is False else "any"
             return node
         self._describe(node, schema)
         self._shape(node, self._merged(schema), depth)
@@ -127,32 +132,8 @@ class _Drawing:
         if schema.get("nullable") is True or schema.get("x-nullable") is True:
             node["z"] = True
 
-    def _merged(self, schema: dict[str, Any], level: int = 0) -> dict[str, Any]:
-        """Put the parts of `allOf` together: properties and required ones of all of them."""
-        parts = as_list(schema.get("allOf"))
-        if not parts or level > 10:
-            return schema
-        merged: dict[str, Any] = {}
-        properties: dict[str, Any] = {}
-        required: list[Any] = []
-        own = {key: value for key, value in schema.items() if key != "allOf"}
-        for part in [*parts[:100], own]:
-            inner = part
-            reference = self._reference(part)
-            if reference:
-                if reference in self.within:
-                    continue
-                self.within.append(reference)
-                inner = self.trees.references.follow(part)
-            inner = self._merged(as_dict(inner), level + 1)
-            if reference:
-                self.within.pop()
-            properties |= as_dict(inner.get("properties"))
-            required += as_list(inner.get("required"))
-            merged |= inner
-        merged |= {"properties": properties} if properties else {}
-        merged |= {"required": required} if required else {}
-        return merged
+    def _merged(self, schema: dict[str, Any]) -> dict[str, Any]:
+        return put_together(self.trees.references, schema, self.within)
 
     def _shape(self, node: Node, schema: dict[str, Any], depth: int) -> None:
         types = self._types(node, schema)

@@ -73,7 +73,9 @@ def html_of(value: Any, length: int = LONGEST_DESCRIPTION) -> str:
 
 
 def _keep_attribute(tag: str, name: str, value: str) -> str | None:
-    return value if tag == "a" and name == "href" and _LINK.match(value) else None
+    if name == "href":
+        return value if _LINK.match(value) else None
+    return value
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from callboard.i18n import Translator
 from callboard_apis.changes.change import Changes, Level
-from callboard_apis.references import References
+from callboard_apis.references import References, put_together
 from callboard_apis.schemas import written
 from callboard_apis.shapes import as_dict, as_list
 from callboard_apis.texts import name_of
@@ -37,7 +37,7 @@ class SchemaComparison:
         if pair in self.seen or depth > DEEPEST or (not before and not after):
             return
         self.seen.add(pair)
-        before, after = _merged(self.old, before), _merged(self.new, after)
+        before, after = put_together(self.old, before), put_together(self.new, after)
         self._types(before, after, where, direction)
         self._values(before, after, where, direction)
         self._bounds(before, after, where, direction)
@@ -230,19 +230,3 @@ def _named(references: References, variants: Any) -> dict[str, Any]:
             name = references.name(one) or str(as_dict(one).get("title") or number)
             found.setdefault(name_of(name, 80), one)
     return found
-
-
-def _merged(references: References, schema: dict[str, Any], level: int = 0) -> dict[str, Any]:
-    """Put the parts of `allOf` together."""
-    parts = as_list(schema.get("allOf"))
-    if not parts or level > 10:
-        return schema
-    merged: dict[str, Any] = {}
-    properties: dict[str, Any] = {}
-    required: list[Any] = []
-    for part in [*parts[:100], {key: value for key, value in schema.items() if key != "allOf"}]:
-        inner = _merged(references, references.follow(part), level + 1)
-        properties |= as_dict(inner.get("properties"))
-        required += as_list(inner.get("required"))
-        merged |= inner
-    return {**merged, "properties": properties, "required": required}
