@@ -115,14 +115,15 @@ def _stored(
     if request.sort == "name" and len(request.kinds) == 1:
         statement = statement.where(ENTITY.c.kind == request.kinds[0])
     wanted = request.limit + 1
-    if len(matching) <= FEW:
-        statement = statement.where(among(connection, matching))
-        if cursor:
-            statement = statement.where(_beyond(sort, (cursor.value, cursor.id), downward))
-        found = list(connection.scalars(statement.limit(wanted)))
-    else:
-        at = (cursor.value, cursor.id) if cursor else None
+    at = (cursor.value, cursor.id) if cursor else None
+    found = None
+    if len(matching) > FEW:
         found = _along(connection, statement, sort, matching, at, downward, wanted)
+    if found is None:
+        named = statement.where(among(connection, matching))
+        if at is not None:
+            named = named.where(_beyond(sort, at, downward))
+        found = list(connection.scalars(named.limit(wanted)))
     # Only the ends are kept for cursors: to read the values of all rows on the way is slow.
     ends = [*found[:1], *found[-2:]]
     rows = connection.execute(select(ENTITY.c.id, sort).where(ENTITY.c.id.in_(ends)))
@@ -138,11 +139,14 @@ def _along(
     at: tuple[Any, int] | None,
     downward: bool,
     wanted: int,
-) -> list[int]:
-    """Read an index along, in steps that grow, until enough rows match."""
+) -> list[int] | None:
+    """Read an index along, in steps that grow, until enough rows match.
+
+    Gives None where that would read more than what matches: it stands together, far along.
+    """
     found: list[int] = []
     step = max(FIRST_STEP, 2 * wanted)
-    while True:
+    while step <= max(len(matching), FEW):
         part = statement if at is None else statement.where(_beyond(sort, at, downward))
         numbers: Sequence[int] = connection.scalars(part.limit(step)).all()
         found += [number for number in numbers if number in matching]
@@ -151,6 +155,7 @@ def _along(
         last = numbers[-1]
         at = (connection.scalar(select(sort).where(ENTITY.c.id == last)), last)
         step = min(step * STEP_GROWTH, LONGEST_STEP)
+    return None
 
 
 def _beyond(sort: ColumnElement[Any], at: tuple[Any, int], downward: bool) -> ColumnElement[bool]:
