@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from callboard import __version__
 from callboard.errors import CallboardError, InputError
+from callboard_web.activity import views as activity
 from callboard_web.administration import views as administration
 from callboard_web.announcements import views as announcements
 from callboard_web.badges import views as badges
@@ -52,10 +53,9 @@ if TYPE_CHECKING:
     from callboard_web.runtime import Runtime
 
 PAGES = (
-    home, organisation, catalog, catalog_bulk, catalog_export, catalog_indexes, saved_views,
-    badges, stars, excerpts, entity, search, sources, problems, administration, announcements,
-    me, jobs, plugins,
-    preferences, flash, live, hooks, api, health, static,
+    home, activity, organisation, catalog, catalog_bulk, catalog_export, catalog_indexes,
+    saved_views, badges, stars, excerpts, entity, search, sources, problems, administration,
+    announcements, me, jobs, plugins, preferences, flash, live, hooks, api, health, static,
 )  # fmt: skip
 
 

@@ -10,11 +10,13 @@ from typing import Final
 from callboard import contributions as c
 from callboard import hookimpl
 from callboard.i18n import Text, Translator
+from callboard_web.activity import parts as activity_parts
 from callboard_web.administration import parts as administration_parts
 from callboard_web.announcements import parts as announcements_parts
 from callboard_web.entities import cards, raw
 from callboard_web.graph import parts as graph
 from callboard_web.history import parts as history
+from callboard_web.home import parts as home
 from callboard_web.me import parts as me_parts
 from callboard_web.organisation import parts as organisation
 from callboard_web.palette import parts as palette
@@ -63,8 +65,10 @@ PARTS: Final[tuple[Part, ...]] = (
     administration_parts.PART,
     announcements_parts.PART,
     me_parts.PART,
+    home.PART,
     saved_views.PART,
     palette.PART,
+    activity_parts.PART,
 )
 
 

@@ -94,9 +94,12 @@ class Slots:
         self.renderer = renderer
         self.host_for = host_for
 
-    def home_cards(self, asker: Asker, only: str = "") -> list[Drawn]:
-        """Draw the cards of the home page."""
-        cards = _only(self.plugins.contributions.home_cards, only)
+    def home_cards(
+        self, asker: Asker, only: str = "", without: Collection[str] = ()
+    ) -> list[Drawn]:
+        """Draw the cards of the home page; those named by `without` are not asked for."""
+        given = self.plugins.contributions.home_cards
+        cards = _only([item for item in given if item.key not in without], only)
         return self._draw(cards, "home card", asker, partial(self._render, asker))
 
     def entity_cards(self, entity: Entity, asker: Asker, only: str = "") -> list[Drawn]:

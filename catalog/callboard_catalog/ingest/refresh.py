@@ -230,9 +230,10 @@ class Refresh:
         if not moved and result.unchanged:
             return
         now = self.now()
+        recovered = bool(row.error) and not note
         self._write(
             row,
-            "catalog.source.read",
+            "catalog.source.recovered" if recovered else "catalog.source.read",
             {"version": version},
             head=version,
             fingerprint=fingerprint,

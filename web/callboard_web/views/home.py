@@ -1,35 +1,120 @@
-"""The first page: what needs attention, what changed, and the plugins' cards."""
+"""The first page: what waits for the reader, what is theirs, what happened; and arranging it."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from callboard.contributions import WaitingItem
 from callboard.errors import NotFoundError
-from callboard.i18n import Translator
-from callboard_web.portal import portal_of
+from callboard.i18n import Text, Translator
+from callboard_web.activity.runs import Question
+from callboard_web.activity.service import ActivityLog, Happenings
+from callboard_web.forms import Form, read_form
+from callboard_web.home.arrangement import AREAS, Arrangement, Piece
+from callboard_web.home.problems import everyone, failing, owned_problems
+from callboard_web.home.services import NOT_OWNED, services_of
+from callboard_web.home.waiting import Waits, waits_for
+from callboard_web.portal import Crumb, Portal, portal_of, wants_fragment
+from callboard_web.slots import Drawn
+from callboard_web.words import STATUS_WORDS
 
-_ = Translator("callboard")
+_: Final = Translator("callboard")
 
-RECENT = 8
+WAITING: Final = 10
+STARRED: Final = 8
+SEEN: Final = 6
+HAPPENED: Final = 8
+PAGE: Final = "/me/home"
 
 
 def home(request: Request) -> Response:
-    """Draw the home page."""
+    """Draw the home page, of which only what is shown is asked for.
+
+    `waiting` narrows the list to one group of it, or shows all where it is `all`.
+    """
     portal = portal_of(request)
-    catalog = portal.runtime.catalog
-    counts = catalog.counts()
-    sources = catalog.sources()
+    person = portal.person(request)
+    arrangement = Arrangement.of(person.home)
+    pieces = arrangement.pieces(portal.runtime.plugins)
+    shown = {piece.key for piece in pieces if piece.shown}
+    waits = _waits(portal, request)
+    chosen = request.query_params.get("waiting", "")
+    items = waits.of(chosen)
     context = {
         "now": portal.runtime.now(),
-        "counts": sorted(counts.items(), key=lambda item: (-item[1], item[0])),
-        "entities": sum(counts.values()),
-        "sources": sources,
-        "failing": [source for source in sources if source.state == "failing"],
-        "problem_counts": catalog.problem_counts(),
-        "recent": catalog.recent(RECENT),
-        "cards": portal.slots.home_cards(portal.asker(request)),
+        "person": person,
+        "known": bool(person.mine),
+        "pieces": [piece for piece in pieces if piece.shown and _applies(piece, person.mine)],
+        "hidden": sum(not piece.shown for piece in pieces),
+        "sources": portal.runtime.catalog.sources(),
+        "entities": sum(portal.runtime.catalog.counts().values()),
+        "waits": waits,
+        "waiting_chosen": chosen,
+        "waiting": items if chosen else items[:WAITING],
+        "waiting_more": 0 if chosen else max(len(items) - WAITING, 0),
+        "cards": _cards(portal, request, pieces),
+        "status_words": STATUS_WORDS,
+        **_sections(portal, request, shown),
     }
     return portal.page(request, "home.html", context)
+
+
+def _cards(portal: Portal, request: Request, pieces: Sequence[Piece]) -> list[Drawn]:
+    places = {piece.key: place for place, piece in enumerate(pieces)}
+    hidden = {piece.key for piece in pieces if not piece.shown}
+    cards = portal.slots.home_cards(portal.asker(request), without=hidden)
+    return sorted(cards, key=lambda card: places.get(card.key, len(places)))
+
+
+def _applies(piece: Piece, mine: object) -> bool:
+    """Say whether a section can say anything to a reader of whom the groups are not known."""
+    return bool(mine) or piece.key not in ("services", "problems")
+
+
+def _waits(portal: Portal, request: Request) -> Waits:
+    asker = portal.asker(request)
+    catalog = portal.runtime.catalog
+    items: list[WaitingItem] = []
+    if portal.may_administer(request) or not asker.mine:
+        items += failing(catalog.sources())
+    if not asker.mine:
+        items += everyone({str(kind): count for kind, count in catalog.problem_counts().items()})
+    return waits_for(portal.slots, asker, ("portal", _("The portal"), items))
+
+
+def _sections(portal: Portal, request: Request, shown: set[str]) -> dict[str, Any]:
+    """Read what the sections show, each for itself and only if it is shown."""
+    catalog, person = portal.runtime.catalog, portal.person(request)
+    asker, found = portal.asker(request), dict[str, Any]()
+    if "services" in shown and person.mine:
+        found["services"] = services_of(portal, asker)
+    if "problems" in shown and person.mine:
+        found["owned"] = owned_problems(catalog, person.mine)
+    if "starred" in shown:
+        stars = portal.personal.stars(person.key)
+        known = catalog.get_many(stars[:STARRED])
+        found["stars"] = [(ref, known.get(ref)) for ref in stars[:STARRED]]
+        found["star_count"] = len(stars)
+    if "seen" in shown:
+        found["visits"] = portal.personal.visits(person.key, limit=SEEN)
+    if "activity" in shown:
+        found["mine"] = bool(person.mine) and request.query_params.get("activity") != "all"
+        found["activity"] = _activity(portal, request, mine=found["mine"])
+    if "contents" in shown:
+        found["counts"] = sorted(catalog.counts().items(), key=lambda item: (-item[1], item[0]))
+    found["not_owned"] = NOT_OWNED
+    return found
+
+
+def _activity(portal: Portal, request: Request, *, mine: bool) -> Happenings:
+    person = portal.person(request)
+    question = Question((), limit=HAPPENED, mine=person.mine if mine else None)
+    return ActivityLog(portal.runtime.database, portal.slots).page(portal.asker(request), question)
 
 
 def card(request: Request) -> Response:
@@ -42,4 +127,111 @@ def card(request: Request) -> Response:
     return portal.fragment(request, "_card.html", context)
 
 
-ROUTES = [Route("/", home), Route("/cards/{key}", card)]
+# Arranging it
+
+
+def arrange(request: Request) -> Response:
+    """Show all parts of the home page, with what moves, hides and shows them."""
+    portal = portal_of(request)
+    arrangement = Arrangement.of(portal.person(request).home)
+    context = {**_arranged(portal, arrangement), "crumbs": (
+        Crumb(_("You"), "/me"), Crumb(_("Arrange the home page")),
+    )}  # fmt: skip
+    return portal.page(request, "home_arrange.html", context)
+
+
+async def rearrange(request: Request) -> Response:
+    """Move (`up`, `down`), hide or show the part that is named, or reset everything."""
+    form = await read_form(request)
+    return await asyncio.to_thread(_rearrange, request, form)
+
+
+def _rearrange(request: Request, form: Form) -> Response:
+    portal = portal_of(request)
+    before = Arrangement.of(portal.person(request).home)
+    told: Text
+    if "kept" in form:
+        after, told = Arrangement.of(_read(form["kept"])), _("The arrangement is back.")
+    elif "reset" in form:
+        after, told = Arrangement(), _("The home page is as it was at first.")
+    else:
+        after, told = _changed(portal, before, form)
+    response: Response
+    if wants_fragment(request) and "reset" not in form:
+        headers = {"hx-trigger": json.dumps({"say": portal.text(request, told)})}
+        response = portal.fragment(
+            request, "_home_arrange.html", _arranged(portal, after), headers=headers
+        )
+    else:
+        response = RedirectResponse(PAGE, 303)
+        if "reset" in form:
+            _offer_undo(portal, request, response, told, before)
+    portal.personal.arrange(portal.remembered(request, response), after.kept())
+    return response
+
+
+def _offer_undo(
+    portal: Portal, request: Request, response: Response, told: Text, before: Arrangement
+) -> None:
+    kept = json.dumps(before.kept())
+    fits = len(kept) < 900
+    portal.flash(
+        request, response, told, undo=PAGE if fits else "", fields={"kept": kept} if fits else None
+    )
+
+
+def _read(text: str) -> Mapping[str, Any]:
+    try:
+        kept = json.loads(text)
+    except ValueError:
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _changed(portal: Portal, before: Arrangement, form: Form) -> tuple[Arrangement, Text]:
+    pieces = before.pieces(portal.runtime.plugins)
+    for act in ("up", "down", "hide", "show"):
+        named = [piece for piece in pieces if piece.key == form[act]]
+        if named:
+            return _act(act, before, pieces, named[0])
+    return before, _("There is no such part.")
+
+
+def _act(
+    act: str, before: Arrangement, pieces: list[Piece], piece: Piece
+) -> tuple[Arrangement, Text]:
+    if act in ("hide", "show"):
+        told = (
+            _("%(title)s is hidden", title=piece.title)
+            if act == "hide"
+            else _("%(title)s is shown", title=piece.title)
+        )
+        return before.showing(piece.key, act == "show"), told
+    after = before.moved(pieces, piece.key, -1 if act == "up" else 1)
+    keys = [item for item in after.order if item in {one.key for one in pieces}]
+    areas = {one.key: one.area for one in pieces}
+    same = [key for key in keys if areas[key] == piece.area]
+    told = _(
+        "%(title)s is at place %(place)s of %(number)s",
+        title=piece.title, place=same.index(piece.key) + 1, number=len(same),
+    )  # fmt: skip
+    return after, told
+
+
+def _arranged(portal: Portal, arrangement: Arrangement) -> dict[str, Any]:
+    pieces = arrangement.pieces(portal.runtime.plugins)
+    areas = [
+        (title, [piece for piece in pieces if piece.area == area]) for area, title in AREAS.items()
+    ]
+    return {
+        "areas": [(title, members) for title, members in areas if members],
+        "changed": arrangement != Arrangement(),
+    }
+
+
+ROUTES = [
+    Route("/", home),
+    Route("/cards/{key}", card),
+    Route(PAGE, arrange),
+    Route(PAGE, rearrange, methods=["POST"]),
+]

@@ -1,0 +1,135 @@
+"""Read the event log backwards, events that are alike as one, at a bounded cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
+
+from callboard.contributions import Event
+from callboard.entities import EntityRef
+from callboard.events.log import of_kinds
+from callboard.events.models import event
+from callboard_catalog import models
+from callboard_catalog.reading import stored_form
+
+WINDOW: Final = 5_000
+"""Numbers of events that one query looks through, whatever is among them."""
+
+WINDOWS: Final = 3
+ROWS: Final = 200
+ALIKE: Final = 4
+"""From so many events of one kind and moment on, they are told as one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Events of one kind and one moment: the newest, how many, and the lowest number."""
+
+    event: Event
+    count: int
+    lowest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which events: of these kinds, about what `mine` own if it is given, with numbers below.
+
+    `alike` asks for the events of one run, each for itself.
+    """
+
+    kinds: Sequence[str]
+    before: int = 0
+    limit: int = 50
+    mine: Sequence[EntityRef] | None = None
+    alike: int = 0
+
+
+def read_runs(connection: Connection, question: Question) -> tuple[list[Run], int]:
+    """Give runs, the newest first, and the number to go on before; 0 where nothing is older.
+
+    A log that holds nothing of the kind for long gives few runs, or none, and a number.
+    """
+    oldest, newest = _bounds(connection)
+    upper = min(question.before or newest + 1, newest + 1)
+    runs: list[Run] = []
+    for _ in range(WINDOWS):
+        if upper <= oldest or len(runs) > question.limit:
+            break
+        lower = max(upper - WINDOW, oldest)
+        found = _rows(connection, question, lower, upper)
+        _gather(runs, found, apart=bool(question.alike))
+        upper = found[-1].id if len(found) == ROWS else lower
+        if runs and len(found) == ROWS and runs[-1].count >= ALIKE and question.mine is None:
+            runs[-1] = _whole(connection, runs[-1])
+            upper = runs[-1].lowest
+    if len(runs) > question.limit:
+        del runs[question.limit :]
+        upper = runs[-1].lowest
+    return runs, upper if upper > oldest else 0
+
+
+def _bounds(connection: Connection) -> tuple[int, int]:
+    row = connection.execute(
+        select(
+            select(func.min(event.c.id)).scalar_subquery(),
+            select(func.max(event.c.id)).scalar_subquery(),
+        )
+    ).one()
+    return row[0] or 0, row[1] or 0
+
+
+def _rows(connection: Connection, question: Question, lower: int, upper: int) -> list[Event]:
+    statement = select(event).where(
+        event.c.id >= lower, event.c.id < upper, of_kinds(question.kinds)
+    )
+    if question.mine is not None:
+        statement = statement.where(_is_of(question.mine))
+    if question.alike:
+        one = event.alias("one")
+        same = select(one.c.id).where(
+            one.c.id == question.alike, one.c.kind == event.c.kind, one.c.at == event.c.at
+        )
+        statement = statement.where(exists(same.correlate(event)))
+    rows = connection.execute(statement.order_by(event.c.id.desc()).limit(ROWS))
+    return [Event(**row) for row in rows.mappings()]
+
+
+def _is_of(mine: Sequence[EntityRef]) -> ColumnElement[bool]:
+    """Say that an event is about one of these, or about what one of them owns."""
+    refs = [stored_form(ref) for ref in mine]
+    entity = models.entity
+    owned = exists().where(entity.c.ref == event.c.subject, entity.c.owner.in_(refs))
+    return or_(event.c.subject.in_(refs), owned)
+
+
+def _gather(runs: list[Run], found: Sequence[Event], *, apart: bool) -> None:
+    """Add events to the runs they belong to; few that are alike stay apart."""
+    groups: list[list[Event]] = []
+    for item in found:
+        if groups and not apart and _key(groups[-1][0]) == _key(item):
+            groups[-1].append(item)
+        else:
+            groups.append([item])
+    for group in groups:
+        last = runs[-1] if runs else None
+        if last and last.count >= ALIKE and not apart and _key(last.event) == _key(group[0]):
+            runs[-1] = Run(last.event, last.count + len(group), group[-1].id)
+        elif len(group) >= ALIKE:
+            runs.append(Run(group[0], len(group), group[-1].id))
+        else:
+            runs.extend(Run(item, 1, item.id) for item in group)
+
+
+def _key(item: Event) -> tuple[str, datetime, object]:
+    return item.kind, item.at, item.data.get("source")
+
+
+def _whole(connection: Connection, run: Run) -> Run:
+    """Count a run that goes beyond what was read: all of it was written in one transaction."""
+    statement = select(func.min(event.c.id), func.count()).where(
+        event.c.at == run.event.at, event.c.kind == run.event.kind, event.c.id <= run.event.id
+    )
+    lowest, count = connection.execute(statement).one()
+    return Run(run.event, count, lowest)
