@@ -29,6 +29,20 @@ RELATIONS: Final[Mapping[str, Text]] = {
 
 RELATION_ORDER: Final = {name: index for index, name in enumerate(RELATIONS)}
 
+STATUS_WORDS: Final[Mapping[str, Text]] = {
+    "ok": _("Good"),
+    "run": _("Running"),
+    "wait": _("Waiting"),
+    "pause": _("Paused"),
+    "warn": _("Warning"),
+    "bad": _("Failed"),
+    "block": _("Blocked"),
+    "unknown": _("Unknown"),
+    "skip": _("Skipped"),
+    "todo": _("Not started"),
+}
+"""What a mark without words beside it says to a screen reader."""
+
 PROBLEM_KINDS: Final[Mapping[str, Text]] = {
     "rejected": _("Rejected"),
     "conflict": _("Conflict"),
