@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 WIDEST = """() => [...document.querySelectorAll('main *')]
   .filter(element => element.getBoundingClientRect().right > innerWidth + 1
-    && !element.closest('.scroll, .dag, pre, .panel, .tabs'))
+    && !element.closest('.scroll, .dag, pre, .tabs'))
   .slice(0, 2).map(element => element.outerHTML.slice(0, 80))"""
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 TRAPS = """[...document.querySelectorAll('a')]
