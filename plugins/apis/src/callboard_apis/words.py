@@ -1,5 +1,6 @@
 """Words for what definitions say in codes."""
 
+from html import escape
 from typing import Final
 
 from callboard.i18n import Text, Translator
@@ -102,3 +103,8 @@ def constraint(code: str) -> Text:
     """Give the words for a constraint; `items.` marks those of the items of a list."""
     name = code.removeprefix("items.")
     return CONSTRAINTS.get(name, name)
+
+
+def repeats(summary: str, html: str) -> bool:
+    """Whether a description, as HTML, begins with what the summary says."""
+    return html.startswith(f"<p>{escape(summary.rstrip('…'))}")
