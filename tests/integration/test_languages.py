@@ -159,9 +159,11 @@ def data_of(runtime: Runtime) -> str:
     gather([source.address for source in runtime.catalog.sources()])
     gather([source.title for source in runtime.catalog.sources()])
     for path in sorted(Path(callboard_web.demo.__file__).parent.rglob("*")):
-        if path.suffix in (".yaml", ".yml"):
+        if not path.is_file() or path.suffix == ".py":
+            continue
+        try:
             gather(list(yaml.safe_load_all(path.read_text(encoding="utf-8"))))
-        elif path.is_file() and path.suffix != ".py":
+        except yaml.YAMLError:  # not YAML, or tags of a program's own
             texts.append(path.read_text(encoding="utf-8"))
     return "\n".join(" ".join(text.split()) for text in texts).lower()
 
