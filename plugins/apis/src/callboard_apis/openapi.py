@@ -205,6 +205,7 @@ class _Drawing:
     def _answer(self, answer: Answer) -> dict[str, Any]:
         return {
             "status": name_of(answer.status, 20),
+            "line": first_line(answer.description),
             "h": html_of(answer.description),
             "headers": self.trees.fields(answer.headers, lambda schema: schema),
             "media": self._media(answer.media, writing=False),
