@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from callboard.database import Database
 from callboard_web.personal import models
@@ -118,7 +119,8 @@ class Announcements:
     def add(self, connection: Connection, values: Mapping[str, Any], author: str) -> int:
         """Write a new one and give its number."""
         row = {**values, "author": author, "created_at": self.now(), "withdrawn_at": None}
-        return int(connection.execute(insert(_TABLE).values(row)).inserted_primary_key[0])
+        statement = insert(_TABLE).values(row).returning(_TABLE.c.id)
+        return int(connection.execute(statement).scalar_one())
 
     def change(self, connection: Connection, number: int, values: Mapping[str, Any]) -> None:
         """Write other values over those of one."""
@@ -137,12 +139,11 @@ class Announcements:
 
     def dismiss(self, key: str, number: int) -> None:
         """Put one away for someone; a second time changes nothing."""
-        table = models.dismissal
+        row = {"key": key, "announcement_id": number, "at": self.now()}
         with self.database.write() as connection:
-            there = select(table.c.key).where(table.c.key == key, table.c.announcement_id == number)
-            if connection.execute(there).first() is None:
-                row = {"key": key, "announcement_id": number, "at": self.now()}
-                connection.execute(insert(table).values(row))
+            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+            statement = dialect.insert(models.dismissal).values(row)
+            connection.execute(statement.on_conflict_do_nothing())
 
 
 def _announcement(row: Any) -> Announcement:

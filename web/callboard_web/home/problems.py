@@ -89,7 +89,9 @@ def _item(problem: Problem, more: int, owner: EntityRef) -> WaitingItem:
         "conflict": _("%(name)s is claimed twice", name=problem.title),
         "dangling": _(
             "%(name)s: %(relation)s %(target)s, which is in no source",
-            name=problem.title, relation=relation_words(problem.code), target=problem.other,
+            name=problem.title,
+            relation=relation_words(problem.code),
+            target=problem.missing.relative() if problem.missing else problem.other,
         ),
     }  # fmt: skip
     place = f"{problem.path}:{problem.line}"

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from callboard.database import Database
 from callboard.entities import EntityRef
+from callboard_catalog.reading import stored_form
 from callboard_catalog.service import CatalogService
 from callboard_web.personal import models
 
@@ -125,14 +127,10 @@ class Personal:
         self._set_person(key, {"home": dict(home)})
 
     def _set_person(self, key: str, values: Mapping[str, Any]) -> None:
-        table = models.person
+        changed = {**values, "updated_at": self.now()}
+        row = {"ref": "", "home": {}, **changed, "key": key}
         with self.database.write() as connection:
-            changed = connection.execute(
-                update(table).where(table.c.key == key).values(**values, updated_at=self.now())
-            )
-            if not changed.rowcount:
-                row = {"ref": "", "home": {}, **values, "key": key, "updated_at": self.now()}
-                connection.execute(insert(table).values(row))
+            _put(connection, models.person, row, changed)
 
     # Stars
 
@@ -153,7 +151,8 @@ class Personal:
         with self.database.write() as connection:
             connection.execute(delete(table).where(mine, table.c.ref == str(ref)))
             if on:
-                connection.execute(insert(table).values(key=key, ref=str(ref), at=self.now()))
+                row = {"key": key, "ref": str(ref), "at": self.now()}
+                _put(connection, table, row, {"at": row["at"]})
                 _keep_newest(connection, table, table.c.ref, table.c.at, key, MOST_STARS)
 
     # Visits
@@ -161,17 +160,14 @@ class Personal:
     def visited(self, key: str, path: str, title: str, ref: EntityRef | None) -> None:
         """Note that someone opened a page."""
         table = models.visit
-        values = {"title": title[:200], "ref": str(ref) if ref else "", "last_at": self.now()}
+        # PostgreSQL takes no zero characters at all.
+        title, path = title.replace("\0", "")[:200], path.replace("\0", "")[:500]
+        name = stored_form(ref) if ref else ""
+        changed = {"title": title, "ref": name, "last_at": self.now()}
+        row = {**changed, "key": key, "path": path, "count": 1}
         with self.database.write() as connection:
-            changed = connection.execute(
-                update(table)
-                .where(table.c.key == key, table.c.path == path[:500])
-                .values(**values, count=table.c.count + 1)
-            )
-            if not changed.rowcount:
-                row = {**values, "key": key, "path": path[:500], "count": 1}
-                connection.execute(insert(table).values(row))
-                _keep_newest(connection, table, table.c.path, table.c.last_at, key, MOST_VISITS)
+            _put(connection, table, row, {**changed, "count": table.c.count + 1})
+            _keep_newest(connection, table, table.c.path, table.c.last_at, key, MOST_VISITS)
 
     def forget_visits(self, key: str) -> None:
         """Forget every page someone opened."""
@@ -207,6 +203,17 @@ class Personal:
                 )
                 for row in connection.execute(statement)
             ]
+
+
+def _put(
+    connection: Connection, table: Table, row: Mapping[str, Any], changed: Mapping[str, Any]
+) -> None:
+    """Write a row, or over the one of the same key, however many do it at once."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).values(row)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=table.primary_key.columns, set_=changed)
+    )
 
 
 def _keep_newest(
