@@ -9,6 +9,7 @@ from callboard.contributions import Activity, ActivityContext, ActivityItem, Eve
 from callboard.database import Database
 from callboard.events.log import is_of
 from callboard.plugins import Contributed, PluginError
+from callboard.plugins.contributions import check_contribution
 from callboard_web.activity.runs import Question, Run, read_runs
 from callboard_web.slots import Asker, Slots
 
@@ -91,9 +92,8 @@ class ActivityLog:
         given: Mapping[int, Any] = contributed.value.describe(
             ActivityContext(events=events, **common)
         )
-        wrong = [item for item in given.values() if not isinstance(item, ActivityItem)]
-        if wrong:
-            raise TypeError(f"describe gave {type(wrong[0]).__name__}, expected ActivityItem.")
+        for item in given.values():
+            check_contribution(item, ActivityItem)
         return dict(given)
 
 

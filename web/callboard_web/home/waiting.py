@@ -9,6 +9,7 @@ from typing import Final
 from callboard.contributions import PageContext, Waiting, WaitingItem
 from callboard.i18n import Text
 from callboard.plugins import Contributed, PluginError
+from callboard.plugins.contributions import check_contribution
 from callboard_web.slots import Asker, Slots
 
 RANK: Final = {status: rank for rank, status in enumerate(("bad", "block", "warn", "wait"))}
@@ -72,7 +73,8 @@ def waits_for(
 def _read(slots: Slots, asker: Asker, item: Contributed[Waiting]) -> list[WaitingItem]:
     given = item.value.read(PageContext(**asker.common(slots.host_for(item.plugin))))
     found = list(given)[:MOST_OF_ONE]
-    wrong = [one for one in found if not isinstance(one, WaitingItem)]
-    if wrong:
-        raise TypeError(f"read gave {type(wrong[0]).__name__}, expected WaitingItem.")
+    for one in found:
+        check_contribution(one, WaitingItem)
+        if one.at and one.at.tzinfo is None:
+            raise ValueError("gave a time without a zone")
     return found
