@@ -1,11 +1,14 @@
 """No text is left out of translation, on any page; a further language needs a catalog alone."""
 
 import json
+import platform
 import re
 import shutil
+import subprocess
 import unicodedata
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +22,7 @@ from starlette.testclient import TestClient
 import callboard_web.demo
 from callboard_catalog import models
 from callboard_web import portal as portal_module
-from callboard_web import settings
+from callboard_web import settings, translations
 from callboard_web.app import create_app
 from callboard_web.runtime import Runtime
 from callboard_web.settings import PortalSettings
@@ -27,11 +30,14 @@ from callboard_web.translations import HOST_DIRECTORY, TranslationStore
 
 PSEUDO: Final = "eo"
 BEGIN, END = "⟦", "⟧"
-PLACE = re.compile(r"(%\(\w+\)[sd]|%%)")
-OURS = re.compile(f"{BEGIN}[^{BEGIN}{END}]*{END}")
+PLACE = re.compile(r"(%\(\w+\)[sd]|%%|<[^>]+>)")
 LETTERS = re.compile(r"[^\W\d_]{2,}")
-# No source text is Chinese, so what is Chinese is data; dates are formatted, not translated.
-NOT_OURS = re.compile(r"[\u3400-\u9fff]|^\d{1,2} \w+ \d{4}\b|^v?\d[\w.]*$|zzz-nothing")
+# No source text is Chinese, so what is Chinese is data. Dates are formatted, not translated;
+# versions, names of jobs and what was searched for are as they are.
+NOT_OURS = re.compile(
+    r"[\u3400-\u9fff]|\b\d{1,2} \w+ \d{4}\b|\b\d{4}-\w{3}-\d\d\b|\d\.\d"
+    r"|^v?\d[\w.]*$|^[a-z_]+\.[a-z_]+\b|zzz-nothing|^(?:htmx|Protocol Buffers)$"
+)
 SKIPPED = {"script", "style", "code", "pre", "time", "text", "kbd"}
 DATA = {"mono", "kbd", "dig", "av", "sample"}
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source",
@@ -82,6 +88,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
         chosen = made.portal.model_copy(update={"languages": ("en", PSEUDO)})
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Runtime, "portal", chosen)
+            patch.setattr(translations, "HOST_DIRECTORY", copies["callboard"])
             yield made
 
 
@@ -118,15 +125,25 @@ class Words(HTMLParser):
             self.found.append((data, self._open[-1][0] if self._open else ""))
 
 
+def outside(text: str, depth: int = 0) -> tuple[str, int]:
+    """Give what of a text stands outside of our marks, and how many are open after it."""
+    kept = []
+    for character in text:
+        depth += (character == BEGIN) - (character == END)
+        kept.append(character if not depth and character != END else "\n")
+    return "".join(kept), depth
+
+
 def left_over(page: str, known: str) -> list[str]:
     """Give what a page says that is neither translated nor data."""
     words = Words()
     words.feed(page)
-    found = []
+    found, depth = [], 0
     for text, place in words.found:
-        rest = text
-        while OURS.search(rest):
-            rest = OURS.sub("\n", rest)
+        if "[" in place:
+            rest, _ = outside(text)
+        else:  # a translated sentence may have links and marks within it
+            rest, depth = outside(text, depth)
         for piece in re.split(r"[\n·,:()/|]+", rest):
             plain = " ".join(piece.split()).strip(" .…–—-+#")
             if NOT_OURS.search(plain):
@@ -154,18 +171,35 @@ def data_of(runtime: Runtime) -> str:
     with runtime.database.read() as connection:
         for row in connection.execute(models.entity.select()).mappings():
             gather({name: value for name, value in row.items() if value is not None})
-    gather(json.loads(runtime.portal.model_dump_json()))
-    gather([record.name for record in runtime.plugins.records.values()])
-    gather([source.address for source in runtime.catalog.sources()])
-    gather([source.title for source in runtime.catalog.sources()])
+    gather(_own_names(runtime))
     for path in sorted(Path(callboard_web.demo.__file__).parent.rglob("*")):
-        if not path.is_file() or path.suffix == ".py":
+        if not path.is_file() or path.suffix == ".pyc":
             continue
         try:
             gather(list(yaml.safe_load_all(path.read_text(encoding="utf-8"))))
         except yaml.YAMLError:  # not YAML, or tags of a program's own
             texts.append(path.read_text(encoding="utf-8"))
     return "\n".join(" ".join(text.split()) for text in texts).lower()
+
+
+def _own_names(runtime: Runtime) -> list[object]:
+    """Give what settings, plugins, jobs, packages, sources and commits are called."""
+    found: list[object] = [json.loads(runtime.portal.model_dump_json())]
+    for record in runtime.plugins.records.values():
+        found += [str(getattr(record, name)) for name in record.__slots__]
+    found += [name for job in runtime.jobs.known for name in job]
+    found += [item.value.name for item in runtime.plugins.contributions.event_handlers]
+    found += [platform.platform(), platform.system(), platform.release(), platform.machine()]
+    for item in distributions():
+        told = ("Name", "Summary", "License", "License-Expression", "Classifier")
+        found += [value for name in told for value in item.metadata.get_all(name) or ()]
+    for source in runtime.catalog.sources():
+        found += [source.address, source.title]
+    for repository in Path(runtime.base, "repositories").iterdir():
+        command = ["git", "-C", str(repository), "log", "--all", "--format=%s%n%b"]
+        log = subprocess.run(command, capture_output=True, text=True, check=False)
+        found += log.stdout.splitlines()
+    return found
 
 
 def test_every_text_of_every_page_can_be_translated(runtime: Runtime) -> None:
