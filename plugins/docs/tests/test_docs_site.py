@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from callboard_docs.metrics import count_sites
 from callboard_docs.refresh import read_site
 from callboard_docs.search import read_sections
 from callboard_docs.views import describe_events
+from callboard_web.app import create_app
 from callboard_web.testing import PortalUnderTest
 
 TAB = "/catalog/default/component/order/docs"
@@ -482,3 +484,64 @@ def test_the_migrations_make_the_tables_of_the_models(shop: PortalUnderTest) -> 
             connection, opts={"include_object": own, "compare_type": False}
         )
         assert compare_metadata(migration, models.metadata) == []
+
+
+DIAGRAMS = """\
+# Look
+
+=== "One"
+
+    first
+
+=== "Two"
+
+    second
+
+```mermaid
+graph LR
+  A["<img src=x onerror='parent.pwned=1'>"] --> B
+  click A "javascript:parent.pwned=1"
+```
+
+```mermaid
+this is no diagram
+```
+"""
+
+
+@pytest.mark.browser
+def test_tabs_and_diagrams_in_chromium(shop: PortalUnderTest, origin: Origin) -> None:
+    from playwright.sync_api import sync_playwright
+
+    browsing = import_module("browsing")  # what the tests in Chromium share
+    origin.commit({"docs/hidden.md": DIAGRAMS})
+    shop.host("docs").submit("refresh")
+    shop.run_jobs()
+    requests: list[str] = []
+    with browsing.served_app(create_app(shop.runtime)) as address, sync_playwright() as playwright:
+        browser = browsing.start_browser(playwright)
+        page = browser.new_page()
+        page.on("request", lambda request: requests.append(request.url))
+        # In the frame something hostile is refused, as it must be; on the page nothing is tried.
+        page.add_init_script(
+            "window.refused = [];"
+            "addEventListener('securitypolicyviolation',"
+            " event => refused.push(event.violatedDirective))"
+        )
+        page.goto(f"{address}{TAB}/hidden")
+        page.get_by_role("tab", name="Two").click()
+        assert page.get_by_text("second").is_visible()
+        assert not page.get_by_text("first").is_visible()
+        page.keyboard.press("ArrowLeft")
+        assert page.get_by_text("first").is_visible()
+        picture = page.locator(".doc-diagram img")
+        picture.wait_for()
+        assert (picture.get_attribute("src") or "").startswith("data:image/svg+xml")
+        assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
+        assert page.locator("pre.diagram", has_text="this is no diagram").is_visible()
+        assert page.locator(".doc-body svg").count() == 0
+        assert page.evaluate("window.pwned") is None
+        assert page.evaluate("window.refused") == []
+        browser.close()
+    own = [url for url in requests if not url.startswith((address, "data:"))]
+    assert own == []

@@ -4,6 +4,7 @@ Pages are what people wrote. A page that takes too long or too much memory ends 
 an alarm that no library can hold up, and nothing else.
 """
 
+import contextlib
 import resource
 import signal
 import sys
@@ -18,8 +19,9 @@ MEMORY = 2 * 2**30
 def main() -> None:
     """Render until the input ends; the argument is how long a page may take, in seconds."""
     seconds = int(sys.argv[1])
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(ValueError, OSError):  # some systems keep no such limits
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for line in sys.stdin.buffer:

@@ -16,8 +16,9 @@ function followOldAnchor() {
 }
 
 function makeTabs(set, number) {
-  const panels = [...set.children].filter((child) => child.matches("details.tab"));
-  if (panels.length < 2) return;
+  const parts = [...set.children].filter((child) => child.matches("details.tab"));
+  if (parts.length < 2) return;
+  const panels = parts.map(makePanel);
   const list = document.createElement("div");
   list.setAttribute("role", "tablist");
   const tabs = panels.map((panel, index) => {
@@ -25,9 +26,8 @@ function makeTabs(set, number) {
     tab.type = "button";
     tab.id = `doc-tab-${number}-${index}`;
     tab.setAttribute("role", "tab");
-    tab.textContent = panel.querySelector("summary").textContent;
-    panel.id ||= `doc-panel-${number}-${index}`;
-    panel.open = true;
+    tab.textContent = panel.firstElementChild.textContent;
+    panel.id = `doc-panel-${number}-${index}`;
     panel.setAttribute("role", "tabpanel");
     panel.setAttribute("aria-labelledby", tab.id);
     tab.setAttribute("aria-controls", panel.id);
@@ -53,6 +53,19 @@ function makeTabs(set, number) {
   set.prepend(list);
   set.dataset.ready = "";
   choose(0);
+}
+
+// The name stays at the head of the panel: on paper all are shown, one below the other.
+function makePanel(part) {
+  const panel = document.createElement("div");
+  const name = document.createElement("p");
+  panel.className = "tab";
+  name.className = "tab-name";
+  name.textContent = part.querySelector("summary").textContent;
+  part.querySelector("summary").remove();
+  panel.append(name, ...part.childNodes);
+  part.replaceWith(panel);
+  return panel;
 }
 
 function addCopy(block) {
