@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from callboard_docs.rendering.anchors import anchor_of
 from callboard_docs.rendering.code import parse_fence
+from callboard_docs.rendering.maths import ELEMENTS
 from callboard_docs.rendering.page import render_page
 from callboard_docs.rendering.processes import Renderers
 
@@ -195,7 +196,17 @@ ALLOWED = {
 
 def check_harmless(made: str) -> None:
     found = Elements(made)
-    assert found.names <= ALLOWED | {"cite", "mark", "small", "u", "var", "q", "ins", "samp", "wbr"}
+    assert found.names <= ALLOWED | ELEMENTS | {
+        "cite",
+        "mark",
+        "small",
+        "u",
+        "var",
+        "q",
+        "ins",
+        "samp",
+        "wbr",
+    }
     assert not [name for name in found.attributes if name.startswith("on") or name == "style"]
     assert all(
         re.match(r"https?://|mailto:|docs:\d+$|#doc-", address) for address in found.addresses

@@ -315,6 +315,7 @@ def test_metrics_and_commands(runtime: Runtime, host: Host, origin: Origin) -> N
     assert "failing since" in CliRunner().invoke(app, ["status"], obj=host).output
 
 
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection")
 def test_the_migrations_make_the_tables_of_the_models(runtime: Runtime) -> None:
     def own(thing: Any, name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:
         return kind != "table" or str(name).startswith("scm_git_")

@@ -12,12 +12,14 @@ from markupsafe import Markup
 
 LONGEST_FORMULA: Final = 4000
 _NAMESPACE: Final = "{http://www.w3.org/1998/Math/MathML}"
-_ELEMENTS: Final = frozenset({
+ELEMENTS: Final = frozenset({
     "math", "maction", "menclose", "merror", "mfenced", "mfrac", "mi", "mmultiscripts", "mn",
     "mo", "mover", "mpadded", "mphantom", "mprescripts", "mroot", "mrow", "ms", "mspace",
     "msqrt", "mstyle", "msub", "msubsup", "msup", "mtable", "mtd", "mtext", "mtr", "munder",
     "munderover", "none", "semantics",
 })  # fmt: skip
+"""The elements of MathML that are kept."""
+
 _ATTRIBUTES: Final = frozenset({
     "accent", "accentunder", "columnalign", "columnlines", "columnspacing", "columnspan",
     "depth", "dir", "display", "displaystyle", "fence", "form", "height", "largeop",
@@ -49,7 +51,7 @@ def _mathml(latex: str, display: str) -> Markup | None:
 
 def _written(element: ElementTree.Element) -> str:
     tag = element.tag.removeprefix(_NAMESPACE)
-    if tag not in _ELEMENTS:
+    if tag not in ELEMENTS:
         raise ValueError(f"{tag!r} is no element of formulas.")
     attributes = "".join(
         Markup(' {}="{}"').format(name, value)
