@@ -2,8 +2,9 @@
 
 import pytest
 
+from callboard.repositories import commit_page, edit_page_of, line_page
 from callboard_catalog.sources.base import WebAddress
-from callboard_catalog.sources.hosts import commit_url, edit_url, line_url, web_address
+from callboard_catalog.sources.hosts import web_address
 
 
 @pytest.mark.parametrize(
@@ -54,9 +55,9 @@ def test_addresses_by_host(url: str, expected: tuple[str, str, str]) -> None:
 )
 def test_commits_and_lines_by_host(url: str, commit: str, line: str) -> None:
     base = url.removesuffix("/").removesuffix(".git")
-    assert commit_url(url, "c0ffee") == f"{base}/{commit}"
-    assert line_url(url, "c0ffee", "a b.yaml", 7) == f"{base}/{line}"
-    assert commit_url(url, "") == line_url(url, "", "a", 1) == ""
+    assert commit_page(url, "c0ffee") == f"{base}/{commit}"
+    assert line_page(url, "c0ffee", "a b.yaml", 7) == f"{base}/{line}"
+    assert commit_page(url, "") == line_page(url, "", "a", 1) == ""
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_commits_and_lines_by_host(url: str, commit: str, line: str) -> None:
     ["", "file:///r", "ssh://git@github.com/o/r", "https://git.example.com/r", "https://[", "/r"],
 )
 def test_no_address_is_made_up(url: str) -> None:
-    assert commit_url(url, "c0ffee") == line_url(url, "c0ffee", "a", 1) == ""
+    assert commit_page(url, "c0ffee") == line_page(url, "c0ffee", "a", 1) == ""
 
 
 @pytest.mark.parametrize(
@@ -85,4 +86,4 @@ def test_no_address_is_made_up(url: str) -> None:
     ],
 )  # fmt: skip
 def test_edit_pages_from_view_pages(view: str, edit: str) -> None:
-    assert edit_url(view) == edit
+    assert edit_page_of(view) == edit

@@ -3,7 +3,14 @@
 It loads no Git library: contributions may ask it whether they apply to an entity.
 """
 
-from callboard.repositories.pages import commit_page, edit_page, file_page
+from callboard.repositories.pages import (
+    commit_page,
+    edit_page,
+    edit_page_of,
+    file_page,
+    folder_page,
+    line_page,
+)
 from callboard.repositories.places import (
     ANNOTATIONS,
     Place,
@@ -22,8 +29,11 @@ __all__ = [
     "default_branch",
     "described_place",
     "edit_page",
+    "edit_page_of",
     "file_page",
+    "folder_page",
     "has_source",
+    "line_page",
     "parse_location",
     "place_of",
     "short_name",

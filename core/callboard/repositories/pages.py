@@ -5,9 +5,10 @@ Gitee, Bitbucket Cloud. Hosts are told apart by their names; of others nothing i
 function gives an empty text.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +17,19 @@ class _Paths:
 
     file: str
     edit: str
+    folder: str
+    at_commit: str
     commit: str
+    line: str = "#L"
     query: str = ""
 
 
-_GITHUB: Final = _Paths("/blob/", "/edit/", "/commit/")
-_GITLAB: Final = _Paths("/-/blob/", "/-/edit/", "/-/commit/")
-_GITEA: Final = _Paths("/src/branch/", "/_edit/", "/commit/")
-_BITBUCKET: Final = _Paths("/src/", "/src/", "/commits/", "?mode=edit")
+_GITHUB: Final = _Paths("/blob/", "/edit/", "/tree/", "/blob/", "/commit/")
+_GITLAB: Final = _Paths("/-/blob/", "/-/edit/", "/-/tree/", "/-/blob/", "/-/commit/")
+_GITEA: Final = _Paths("/src/branch/", "/_edit/", "/src/branch/", "/src/commit/", "/commit/")
+_BITBUCKET: Final = _Paths(
+    "/src/", "/src/", "/src/", "/src/", "/commits/", line="#lines-", query="?mode=edit"
+)
 _HOSTS: Final = (
     ("gitlab", _GITLAB),
     ("gitea", _GITEA),
@@ -36,7 +42,7 @@ _HOSTS: Final = (
 
 
 def file_page(url: str, branch: str, path: str) -> str:
-    """Give the page that shows a file, or a folder, of a branch."""
+    """Give the page that shows a file of a branch."""
     paths = _paths_of(url)
     return f"{_base(url)}{paths.file}{quote(branch)}/{quote(path)}" if paths and branch else ""
 
@@ -53,6 +59,45 @@ def commit_page(url: str, commit: str) -> str:
     """Give the page of a commit."""
     paths = _paths_of(url)
     return f"{_base(url)}{paths.commit}{quote(commit)}" if paths and commit else ""
+
+
+def folder_page(url: str, branch: str, path: str) -> str:
+    """Give the page that shows a folder of a branch; an empty path is the whole repository."""
+    paths = _paths_of(url)
+    return f"{_base(url)}{paths.folder}{quote(branch)}/{quote(path)}" if paths and branch else ""
+
+
+def line_page(url: str, commit: str, path: str, line: int) -> str:
+    """Give the page that shows a line as it is in a commit."""
+    paths = _paths_of(url)
+    if not (paths and commit):
+        return ""
+    return f"{_base(url)}{paths.at_commit}{quote(commit)}/{quote(path)}{paths.line}{line}"
+
+
+_VIEWS: Final = (
+    (re.compile(r"(/[^?#]+?)/-/blob/(.+)"), r"\1/-/edit/\2"),
+    (re.compile(r"(/[^?#]+?)/src/branch/(.+)"), r"\1/_edit/\2"),
+    (re.compile(r"(/[^/?#]+/[^/?#]+)/blob/(.+)"), r"\1/edit/\2"),
+)
+_BITBUCKET_VIEW: Final = re.compile(r"/[^/?#]+/[^/?#]+/src/.+")
+
+
+def edit_page_of(view: str) -> str:
+    """Give where the file that a page of its host shows is edited; nothing for other pages."""
+    try:
+        parts = urlsplit(view)
+    except ValueError:
+        return ""
+    if parts.scheme not in ("http", "https"):
+        return ""
+    for pattern, edit in _VIEWS:
+        if pattern.fullmatch(parts.path):
+            path = pattern.sub(edit, parts.path)
+            return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+    if _paths_of(view) is _BITBUCKET and _BITBUCKET_VIEW.fullmatch(parts.path):
+        return urlunsplit((parts.scheme, parts.netloc, parts.path, "mode=edit", ""))
+    return ""
 
 
 def _base(url: str) -> str:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from callboard.entities import Entity
+from callboard.repositories import commit_page, edit_page_of, line_page
 from callboard_catalog.descriptors.finishing import EDIT_URL, SOURCE_LOCATION, VIEW_URL
 from callboard_catalog.problems import Problem
 from callboard_catalog.service import CatalogService, SourceState
-from callboard_catalog.sources.hosts import commit_url, edit_url, line_url
 
 _MANAGED_BY: Final = "backstage.io/managed-by-location"
 
@@ -28,7 +28,7 @@ def places_of(entity: Entity) -> Places:
     annotations = entity.annotations
     location = str(annotations.get(_MANAGED_BY, "")).removeprefix("url:")
     view = _web(annotations.get(VIEW_URL)) or _web(location)
-    edit = _web(annotations.get(EDIT_URL)) or edit_url(view)
+    edit = _web(annotations.get(EDIT_URL)) or edit_page_of(view)
     code = str(annotations.get(SOURCE_LOCATION, "")).removeprefix("url:")
     return Places(view, edit, _web(code), code)
 
@@ -56,11 +56,11 @@ def source_line(source: SourceState | None, path: str, line: int) -> str:
     """Give the page of a line as the source was last read, or nothing."""
     if source is None or source.type != "git":
         return ""
-    return line_url(source.address, source.head, path, line)
+    return line_page(source.address, source.head, path, line)
 
 
 def source_commit(source: SourceState | None, commit: str) -> str:
     """Give the page of a commit of a source, or nothing."""
     if source is None or source.type != "git":
         return ""
-    return commit_url(source.address, commit)
+    return commit_page(source.address, commit)
