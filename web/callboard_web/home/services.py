@@ -6,6 +6,7 @@ from typing import Final
 
 from callboard.entities import Entity, EntityRef
 from callboard_catalog.query import ListRequest, ListResult
+from callboard_catalog.service import CatalogService
 from callboard_web.portal import Portal
 from callboard_web.slots import Asker, Column
 
@@ -24,7 +25,6 @@ class Services:
     """
 
     result: ListResult
-    columns: Sequence[Column]
     kinds: Mapping[str, int]
     problems: Mapping[EntityRef, int]
 
@@ -35,26 +35,30 @@ class Services:
         return entity.type
 
 
-def services_of(portal: Portal, asker: Asker) -> Services:
-    """Read what the reader and their groups own."""
-    catalog, mine = portal.runtime.catalog, tuple(map(str, asker.mine))
-    with catalog.snapshot():
-        index = catalog.facet_index()
-        owned = index.owned_by(mine)
-        kinds = {
-            kind: count
-            for kind, rows in index.values["kind"].items()
-            if kind not in NOT_OWNED and (count := rows.intersection_cardinality(owned))
-        }
-        listed = ("component",) if "component" in kinds else tuple(kinds)
-        result = catalog.list(ListRequest(kinds=listed, owned_by=mine, limit=ROWS))
-        tally = catalog.problem_tally().owners
+def read_services(catalog: CatalogService, mine: Sequence[EntityRef]) -> Services:
+    """Read what these own; ask within one snapshot of the catalog."""
+    owners = tuple(map(str, mine))
+    index = catalog.facet_index()
+    owned = index.owned_by(owners)
+    kinds = {
+        kind: count
+        for kind, rows in index.values["kind"].items()
+        if kind not in NOT_OWNED and (count := rows.intersection_cardinality(owned))
+    }
+    listed = ("component",) if "component" in kinds else tuple(kinds)
+    result = catalog.list(ListRequest(kinds=listed, owned_by=owners, limit=ROWS))
+    tally = catalog.problem_tally().owners
     problems = {
         entity.ref: tally.get(str(entity.owner), {}).get(str(entity.ref), 0)
         for entity in result.entities
     }
-    there = {entity.ref.kind for entity in result.entities}
+    return Services(result, kinds, problems)
+
+
+def columns_of(portal: Portal, services: Services, asker: Asker) -> Sequence[Column]:
+    """Ask plugins what they know of the rows, each once for all of them."""
+    entities = services.result.entities
+    there = {entity.ref.kind for entity in entities}
     contributed = portal.runtime.plugins.contributions.catalog_columns
     keys = [item.key for item in contributed if item.value.kinds & there][:COLUMNS]
-    columns = portal.slots.columns(keys, result.entities, asker) if keys else []
-    return Services(result, columns, kinds, problems)
+    return portal.slots.columns(keys, entities, asker) if keys else []

@@ -17,7 +17,7 @@ from callboard_web.activity.service import ActivityLog, Happenings
 from callboard_web.forms import Form, read_form
 from callboard_web.home.arrangement import AREAS, Arrangement, Piece
 from callboard_web.home.problems import everyone, failing, owned_problems
-from callboard_web.home.services import NOT_OWNED, services_of
+from callboard_web.home.services import columns_of, read_services
 from callboard_web.home.waiting import Waits, waits_for
 from callboard_web.portal import Crumb, Portal, portal_of, wants_fragment
 from callboard_web.slots import Drawn
@@ -41,34 +41,20 @@ def home(request: Request) -> Response:
     person = portal.person(request)
     arrangement = Arrangement.of(person.home)
     pieces = arrangement.pieces(portal.runtime.plugins)
-    shown = {piece.key for piece in pieces if piece.shown}
-    waits = _waits(portal, request)
-    chosen = request.query_params.get("waiting", "")
-    items = waits.of(chosen)
+    shown = {piece.key for piece in pieces if piece.shown and _applies(piece, person.mine)}
+    found = _content(portal, request, shown)
     context = {
+        **found,
+        **_asked(portal, request, shown, found),
         "now": portal.runtime.now(),
         "person": person,
         "known": bool(person.mine),
-        "pieces": [piece for piece in pieces if piece.shown and _applies(piece, person.mine)],
+        "pieces": [piece for piece in pieces if piece.key in shown],
         "hidden": sum(not piece.shown for piece in pieces),
-        "sources": portal.runtime.catalog.sources(),
-        "entities": sum(portal.runtime.catalog.counts().values()),
-        "waits": waits,
-        "waiting_chosen": chosen,
-        "waiting": items if chosen else items[:WAITING],
-        "waiting_more": 0 if chosen else max(len(items) - WAITING, 0),
         "cards": _cards(portal, request, pieces),
         "status_words": STATUS_WORDS,
-        **_sections(portal, request, shown),
     }
     return portal.page(request, "home.html", context)
-
-
-def _cards(portal: Portal, request: Request, pieces: Sequence[Piece]) -> list[Drawn]:
-    places = {piece.key: place for place, piece in enumerate(pieces)}
-    hidden = {piece.key for piece in pieces if not piece.shown}
-    cards = portal.slots.home_cards(portal.asker(request), without=hidden)
-    return sorted(cards, key=lambda card: places.get(card.key, len(places)))
 
 
 def _applies(piece: Piece, mine: object) -> bool:
@@ -76,39 +62,64 @@ def _applies(piece: Piece, mine: object) -> bool:
     return bool(mine) or piece.key not in ("services", "problems")
 
 
-def _waits(portal: Portal, request: Request) -> Waits:
+def _content(portal: Portal, request: Request, shown: set[str]) -> dict[str, Any]:
+    """Read what the sections show from one state of the catalog."""
+    catalog, personal, person = portal.runtime.catalog, portal.personal, portal.person(request)
+    stars = personal.stars(person.key) if "starred" in shown else []
+    visits = personal.visits(person.key, limit=SEEN) if "seen" in shown else []
+    found: dict[str, Any] = {"star_count": len(stars), "visits": visits}
+    with catalog.snapshot():
+        counts = catalog.counts()
+        found["sources"] = catalog.sources()
+        found["problem_counts"] = dict(catalog.problem_counts())
+        known = catalog.get_many(stars[:STARRED]) if stars else {}
+        if "services" in shown:
+            found["services"] = read_services(catalog, person.mine)
+        if "problems" in shown:
+            found["owned"] = owned_problems(catalog, person.mine)
+    found["counts"] = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    found["entities"] = sum(counts.values())
+    found["stars"] = [(ref, known.get(ref)) for ref in stars[:STARRED]]
+    return found
+
+
+def _asked(
+    portal: Portal, request: Request, shown: set[str], found: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Ask plugins for what they add to the sections, each in isolation."""
+    person, asker = portal.person(request), portal.asker(request)
+    chosen = request.query_params.get("waiting", "")
+    waits = _waits(portal, request, found)
+    items = waits.of(chosen)
+    given: dict[str, Any] = {
+        "waits": waits,
+        "waiting_chosen": chosen,
+        "waiting": items if chosen else items[:WAITING],
+        "waiting_more": 0 if chosen else max(len(items) - WAITING, 0),
+    }
+    if "services" in shown:
+        given["service_columns"] = columns_of(portal, found["services"], asker)
+    if "activity" in shown:
+        given["mine"] = bool(person.mine) and request.query_params.get("activity") != "all"
+        given["activity"] = _activity(portal, request, mine=given["mine"])
+    return given
+
+
+def _waits(portal: Portal, request: Request, found: Mapping[str, Any]) -> Waits:
     asker = portal.asker(request)
-    catalog = portal.runtime.catalog
     items: list[WaitingItem] = []
     if portal.may_administer(request) or not asker.mine:
-        items += failing(catalog.sources())
+        items += failing(found["sources"])
     if not asker.mine:
-        items += everyone({str(kind): count for kind, count in catalog.problem_counts().items()})
+        items += everyone(found["problem_counts"])
     return waits_for(portal.slots, asker, ("portal", _("The portal"), items))
 
 
-def _sections(portal: Portal, request: Request, shown: set[str]) -> dict[str, Any]:
-    """Read what the sections show, each for itself and only if it is shown."""
-    catalog, person = portal.runtime.catalog, portal.person(request)
-    asker, found = portal.asker(request), dict[str, Any]()
-    if "services" in shown and person.mine:
-        found["services"] = services_of(portal, asker)
-    if "problems" in shown and person.mine:
-        found["owned"] = owned_problems(catalog, person.mine)
-    if "starred" in shown:
-        stars = portal.personal.stars(person.key)
-        known = catalog.get_many(stars[:STARRED])
-        found["stars"] = [(ref, known.get(ref)) for ref in stars[:STARRED]]
-        found["star_count"] = len(stars)
-    if "seen" in shown:
-        found["visits"] = portal.personal.visits(person.key, limit=SEEN)
-    if "activity" in shown:
-        found["mine"] = bool(person.mine) and request.query_params.get("activity") != "all"
-        found["activity"] = _activity(portal, request, mine=found["mine"])
-    if "contents" in shown:
-        found["counts"] = sorted(catalog.counts().items(), key=lambda item: (-item[1], item[0]))
-    found["not_owned"] = NOT_OWNED
-    return found
+def _cards(portal: Portal, request: Request, pieces: Sequence[Piece]) -> list[Drawn]:
+    places = {piece.key: place for place, piece in enumerate(pieces)}
+    hidden = {piece.key for piece in pieces if not piece.shown}
+    cards = portal.slots.home_cards(portal.asker(request), without=hidden)
+    return sorted(cards, key=lambda card: places.get(card.key, len(places)))
 
 
 def _activity(portal: Portal, request: Request, *, mine: bool) -> Happenings:
