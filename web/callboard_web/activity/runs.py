@@ -17,7 +17,9 @@ from callboard_catalog.reading import stored_form
 WINDOW: Final = 5_000
 """Numbers of events that one query looks through, whatever is among them."""
 
-WINDOWS: Final = 3
+WINDOWS: Final = 2
+"""Of these, for one page."""
+
 ROWS: Final = 200
 ALIKE: Final = 4
 """From so many events of one kind and moment on, they are told as one."""
@@ -25,11 +27,15 @@ ALIKE: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Events of one kind and one moment: the newest, how many, and the lowest number."""
+    """Events of one kind and one moment: the newest, how many, and the lowest number.
+
+    Of one that is `open` there are more than were counted.
+    """
 
     event: Event
     count: int
     lowest: int
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,7 @@ class Question:
     limit: int = 50
     mine: Sequence[EntityRef] | None = None
     alike: int = 0
+    windows: int = WINDOWS
 
 
 def read_runs(connection: Connection, question: Question) -> tuple[list[Run], int]:
@@ -54,15 +61,15 @@ def read_runs(connection: Connection, question: Question) -> tuple[list[Run], in
     oldest, newest = _bounds(connection)
     upper = min(question.before or newest + 1, newest + 1)
     runs: list[Run] = []
-    for _ in range(WINDOWS):
+    for _ in range(question.windows):
         if upper <= oldest or len(runs) > question.limit:
             break
         lower = max(upper - WINDOW, oldest)
         found = _rows(connection, question, lower, upper)
         _gather(runs, found, apart=bool(question.alike))
         upper = found[-1].id if len(found) == ROWS else lower
-        if runs and len(found) == ROWS and runs[-1].count >= ALIKE and question.mine is None:
-            runs[-1] = _whole(connection, runs[-1])
+        if len(found) == ROWS and runs[-1].count >= ALIKE:
+            runs[-1] = _whole(connection, runs[-1], counted=question.mine is None)
             upper = runs[-1].lowest
     if len(runs) > question.limit:
         del runs[question.limit :]
@@ -100,8 +107,9 @@ def _is_of(mine: Sequence[EntityRef]) -> ColumnElement[bool]:
     """Say that an event is about one of these, or about what one of them owns."""
     refs = [stored_form(ref) for ref in mine]
     entity = models.entity
-    owned = exists().where(entity.c.ref == event.c.subject, entity.c.owner.in_(refs))
-    return or_(event.c.subject.in_(refs), owned)
+    # What is owned is read once; asking for each event whose it is would be thousands of questions.
+    owned = select(entity.c.ref).where(entity.c.owner.in_(refs))
+    return or_(event.c.subject.in_(refs), event.c.subject.in_(owned))
 
 
 def _gather(runs: list[Run], found: Sequence[Event], *, apart: bool) -> None:
@@ -126,10 +134,15 @@ def _key(item: Event) -> tuple[str, datetime, object]:
     return item.kind, item.at, item.data.get("source")
 
 
-def _whole(connection: Connection, run: Run) -> Run:
-    """Count a run that goes beyond what was read: all of it was written in one transaction."""
-    statement = select(func.min(event.c.id), func.count()).where(
-        event.c.at == run.event.at, event.c.kind == run.event.kind, event.c.id <= run.event.id
-    )
-    lowest, count = connection.execute(statement).one()
-    return Run(run.event, count, lowest)
+def _whole(connection: Connection, run: Run, *, counted: bool) -> Run:
+    """Let a run that goes beyond what was read reach back to the moment before it.
+
+    A large transaction writes many thousand events: its end is found by the index of times, and
+    what it wrote of other kinds is part of the run as well.
+    """
+    before = select(event.c.id).where(event.c.at < run.event.at, event.c.id < run.lowest)
+    found = connection.scalar(before.order_by(event.c.at.desc(), event.c.id.desc()).limit(1))
+    lowest = min(found + 1, run.lowest) if found else min(_bounds(connection)[0], run.lowest)
+    if not counted:
+        return Run(run.event, run.count, lowest, open=lowest < run.lowest)
+    return Run(run.event, run.count + run.lowest - lowest, lowest)

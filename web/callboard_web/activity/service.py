@@ -13,17 +13,18 @@ from callboard.plugins.contributions import check_contribution
 from callboard_web.activity.runs import Question, Run, read_runs
 from callboard_web.slots import Asker, Slots
 
-ROUNDS: Final = 3
+ROUNDS: Final = 2
 """How often more is read where what was read has no words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What happened, in words; `more` is how many events alike stand behind it."""
+    """What happened, in words; `more` is how many events stand behind it, or more if `open`."""
 
     event: Event
     item: ActivityItem
     more: int
+    open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,4 +99,4 @@ class ActivityLog:
 
 
 def _line(run: Run, item: ActivityItem) -> Line:
-    return Line(run.event, item, run.count - 1)
+    return Line(run.event, item, run.count - 1, run.open)

@@ -124,7 +124,7 @@ def _cards(portal: Portal, request: Request, pieces: Sequence[Piece]) -> list[Dr
 
 def _activity(portal: Portal, request: Request, *, mine: bool) -> Happenings:
     person = portal.person(request)
-    question = Question((), limit=HAPPENED, mine=person.mine if mine else None)
+    question = Question((), limit=HAPPENED, mine=person.mine if mine else None, windows=1)
     return ActivityLog(portal.runtime.database, portal.slots).page(portal.asker(request), question)
 
 
