@@ -113,6 +113,14 @@ def test_markdown_is_drawn() -> None:
     assert html_of(None) == html_of("  ") == html_of({"a": 1}) == ""
 
 
+def test_tables_that_would_be_filled_up_without_end_stay_text() -> None:
+    wide = "|a" * 3000 + "\n" + "|-" * 3000 + "\n" + "|b\n" * 5000
+    html = html_of(wide)
+    assert "<td" not in html
+    assert len(html) < 2 * len(wide)
+    assert "<td>b</td>" in html_of("|a|a|\n|-|-|\n" + "|b|\n" * 500)
+
+
 def test_hidden_characters_in_names_are_spelled_out() -> None:
     assert name_of("pay\u202etxt") == "pay<U+202E>txt"
     assert name_of("ad\u200bmin") == "ad<U+200B>min"

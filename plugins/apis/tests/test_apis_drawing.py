@@ -311,6 +311,8 @@ def test_faults_have_lines(type_: str, text: str, words: str, line: int) -> None
         ("trpc", "export const x = 1", "text"), ("wsdl", "<definitions/>", "text"),
         ("rpc", 'syntax = "proto3";', "protobuf"), ("", "type Query { a: Int }", "graphql"),
         ("openrpc", '{"openrpc": "1.0"}', "text"), ("avro", '{"type": "record"}', "text"),
+        ("", "type A implements B &\n  C\n{ a: Int }", "graphql"),
+        ("", "message Order\n{ }", "protobuf"), ("", "\n" * 20_000, "text"),
     ],
 )  # fmt: skip
 def test_the_type_decides_and_the_text_helps(type_: str, text: str, format_: str) -> None:

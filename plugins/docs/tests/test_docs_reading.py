@@ -184,6 +184,13 @@ def test_includes_end_and_stay_inside() -> None:
                                                       else {"code.py"})  # fmt: skip
 
 
+def test_lines_that_are_almost_marks_are_passed_over() -> None:
+    # Each would be gone through once for each of its characters, which takes hours.
+    for line in ("-" * 500_000, "-8<" * 200_000, "--8<-- " + " " * 500_000 + "x"):
+        assert included(f"{line}\na") == (f"{line}\na", [], set())
+    assert included("a\n# --8<-- [start:x]\nb") == ("a\nb", [], set())
+
+
 FILES = Files(
     docs="docs",
     pages={"docs/index.md": "", "docs/guide/a.md": "guide/a", "docs/guide/README.md": "guide"},

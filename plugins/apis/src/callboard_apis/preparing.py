@@ -22,8 +22,11 @@ _BY_TYPE: Final[dict[str, Format]] = {
     "openapi": "openapi", "swagger": "openapi", "rest": "openapi", "asyncapi": "asyncapi",
     "graphql": "graphql", "grpc": "protobuf", "protobuf": "protobuf", "proto": "protobuf",
 }  # fmt: skip
-_PROTO: Final = re.compile(r"^\s*(?:syntax|edition)\s*=|^\s*(?:message|service)\s+\w+\s*\{", re.M)
-_GRAPHQL: Final = re.compile(r"^\s*(?:type|input|interface|schema)\b[^:;=]*\{", re.M)
+# Nothing here runs on over lines: a text of blank lines would be gone through once for each.
+_PROTO: Final = re.compile(
+    r"^[ \t]*(?:(?:syntax|edition)[ \t]*=|(?:message|service)[ \t]+\w+\s{0,20}\{)", re.M
+)
+_GRAPHQL: Final = re.compile(r"^[ \t]*(?:type|input|interface|schema)\b[^:;={]{0,300}\{", re.M)
 _STRUCTURED: Final = re.compile(r"""["']?(openapi|swagger|asyncapi)["']?\s*:""")
 
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 LONGEST_DESCRIPTION: Final = 20_000
 LONGEST_NOTE: Final = 2_000
 LONGEST_NAME: Final = 300
+MOST_CELLS: Final = 5_000
+"""Tables that may have more cells than this are shown as the text they are."""
 
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 # Unicode Bidirectional Algorithm, explicit formatting characters: they reorder what follows.
@@ -62,7 +64,7 @@ def html_of(value: Any, length: int = LONGEST_DESCRIPTION) -> str:
     import nh3
 
     cleaned: str = nh3.clean(
-        _markdown().render(text),
+        _markdown(_cells(text) <= MOST_CELLS).render(text),
         tags=_TAGS,
         attributes={"a": {"href"}},
         attribute_filter=_keep_attribute,
@@ -78,11 +80,22 @@ def _keep_attribute(tag: str, name: str, value: str) -> str | None:
     return value
 
 
+def _cells(text: str) -> int:
+    """Give how many cells tables can have at most: each row is filled up to the width of the first.
+
+    A few lines of text can otherwise become a hundred thousand cells.
+    """
+    widths = [line.count("|") for line in text.split("\n") if "|" in line]
+    return len(widths) * max(widths, default=0)
+
+
 @cache
-def _markdown() -> "MarkdownIt":
+def _markdown(tables: bool) -> "MarkdownIt":
     from markdown_it import MarkdownIt
 
-    made = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    made = MarkdownIt("commonmark", {"html": False}).enable("strikethrough")
+    if tables:
+        made.enable("table")
     made.disable("image")
     # The headings of a description are no headings of the page.
     made.add_render_rule("heading_open", lambda *_: "<p><strong>")

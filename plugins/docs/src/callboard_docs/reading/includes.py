@@ -19,7 +19,7 @@ _LINE: Final = re.compile(
     r"|\{!(?P<include>[^!\n]{1,300})!\}[ \t]*)"
 )
 _BLOCK: Final = re.compile(rf"(?P<indent>[ \t]*){_MARK}[ \t]*")
-_SECTION: Final = re.compile(rf".*{_MARK}[ \t]+\[(?P<edge>start|end):(?P<name>[\w-]+)\].*")
+_SECTION: Final = re.compile(r".*-8<-{1,}[ \t]+\[(?P<edge>start|end):(?P<name>[\w-]+)\].*")
 _NAME: Final = re.compile(
     r"(?P<path>[^:]+)(?::(?:(?P<first>\d*)(?::(?P<last>\d*))?|(?P<section>[\w-]+)))?"
 )
