@@ -304,11 +304,8 @@ def callboard_activity() -> "Iterable[c.Activity] | None":
 
         @hookimpl
         def callboard_activity():
-            return [
-                Activity(
-                    name="greetings", title=_("Greetings"), kinds=("hello.",), describe=describe
-                )
-            ]
+            title = _("Greetings")
+            return [Activity(name="hello", title=title, kinds=("hello.",), describe=describe)]
     """
 
 

@@ -138,8 +138,9 @@ class HttpClient:
         """Send a request and give the answer, whatever its status (see `Response.checked`).
 
         `idempotent` says whether it may be sent twice; by default its method does. Redirects are
-        followed for GET and HEAD only, and only with `redirects`. Raises `InputError` for a refused URL or host and for an
-        answer that is too large, `NotReadyError` when there is no answer in time.
+        followed for GET and HEAD only, and only with `redirects`. Raises `InputError` for a
+        refused URL or host and for an answer that is too large, `NotReadyError` when there is no
+        answer in time.
         """
         call = self._call(method.upper(), _check_url(url), headers, content, json)
         if idempotent is None:
