@@ -2,7 +2,8 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -79,8 +80,12 @@ def component(number: int, owner: str = "trade") -> str:
 class Guest:
     """A plugin with a part of everything that home shows; `broken` names those that raise."""
 
-    def __init__(self, broken: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, broken: frozenset[str] = frozenset(), more: Sequence[Any] = (), cell: Any = None
+    ) -> None:
         self.broken = broken
+        self.more = more
+        self.cell = cell
         self.asked: list[str] = []
 
     def _part(self, name: str, answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -99,6 +104,7 @@ class Guest:
             return [
                 WaitingItem(status="wait", title=title, path="/reviews/1", verb="Review"),
                 WaitingItem(status="bad", title="Burning", path="javascript:alert(1)"),
+                *self.more,
             ]
 
         return [Waiting(name="reviews", title="Reviews", read=self._part("waiting", read))]
@@ -107,7 +113,8 @@ class Guest:
     def callboard_catalog_columns(self) -> Iterable[CatalogColumn]:
         def values(context: ColumnContext) -> dict[EntityRef, Cell]:
             return {
-                item.ref: Cell(text=f"{len(context.entities)} rows") for item in context.entities
+                item.ref: self.cell or Cell(text=f"{len(context.entities)} rows")
+                for item in context.entities
             }
 
         return [CatalogColumn(name="rows", title="Rows", values=self._part("column", values))]
@@ -282,6 +289,38 @@ def test_a_part_that_fails_costs_its_own_place(make: Callable[..., TestClient], 
     assert ("1 rows" in page) is (part != "column")
     assert page.count("A card.") == (1 if part == "first" else 2)
     assert "&lt;b&gt;Orders&lt;/b&gt;" in page
+
+
+NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 - what a plugin may give by mistake
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        WaitingItem(status="odd", title="Odd", path="/"),  # type: ignore[arg-type]
+        WaitingItem(status="bad", title=7, path="/"),  # type: ignore[arg-type]
+        WaitingItem(status="bad", title="Odd", path="/", at=NAIVE),
+        "Odd",
+    ],
+)
+def test_what_waits_and_cannot_be_shown_is_a_fault(
+    make: Callable[..., TestClient], item: object
+) -> None:
+    page = home(be(make(Guest(more=[item])), "li.wei"))
+    assert "The plugin guest failed." in page
+    assert "Burning" not in page
+    assert "&lt;b&gt;Orders&lt;/b&gt;" in page
+
+
+@pytest.mark.parametrize("cell", [Cell(text=7), Cell(at=NAIVE), Cell(status=[])])  # type: ignore[arg-type]
+def test_a_cell_that_cannot_be_shown_is_a_fault(
+    make: Callable[..., TestClient], cell: object
+) -> None:
+    client = be(make(Guest(cell=cell)), "li.wei")
+    page = home(client)
+    assert "The column Rows of the plugin guest failed." in page
+    assert "Burning" in page
+    assert client.get("/catalog").status_code == 200
 
 
 # Arranging it

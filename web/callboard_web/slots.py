@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from types import NoneType
 from typing import Any
@@ -27,7 +27,7 @@ from callboard.contributions import (
 )
 from callboard.entities import Entity, EntityRef
 from callboard.host import Host
-from callboard.i18n import Text
+from callboard.i18n import Message, Text
 from callboard.identity import ANONYMOUS
 from callboard.plugins import Contributed, PluginError, Plugins
 from callboard_web.preferences import Reader
@@ -222,7 +222,12 @@ class Slots:
     ) -> Any:
         common = asker.common(self.host_for(item.plugin))
         given = item.value.values(ColumnContext(entities=entities, **common))
-        return dict(given) if isinstance(given, Mapping) else given
+        if not isinstance(given, Mapping):
+            return given
+        for cell in given.values():
+            if isinstance(cell, Cell):
+                _check_cell(cell)
+        return dict(given)
 
     # Results
 
@@ -286,6 +291,17 @@ class Slots:
         if isinstance(result, PluginError):
             return Column(item.key, item.plugin, item.value.title, {}, result)
         return Column(item.key, item.plugin, item.value.title, cells)
+
+
+def _check_cell(cell: Cell) -> None:
+    """Raise for what could not be drawn: rows are drawn outside of guarded calls."""
+    at = cell.at
+    if not (
+        isinstance(cell.text, str | Message)
+        and isinstance(cell.status, str | NoneType)
+        and (at is None or (isinstance(at, datetime) and at.tzinfo is not None))
+    ):
+        raise TypeError(f"gave {cell!r}, expected text, a status and a time with a zone")
 
 
 def _only(items: Sequence[Contributed[Any]], key: str) -> Sequence[Contributed[Any]]:
