@@ -372,6 +372,16 @@ def test_all_is_as_at_first_and_that_can_be_taken_back(make: Callable[..., TestC
     assert "parts of this page" in home(client) or "part of this page" in home(client)
 
 
+def test_a_reset_in_place_offers_to_take_it_back(make: Callable[..., TestClient]) -> None:
+    client = make()
+    send(client, "/me/home", hide="starred")
+    answer = send(client, "/me/home", headers={"hx-request": "true"}, reset="1")
+    assert answer.text.startswith('<form id="arrangement"')
+    assert "piece-hidden" not in answer.text
+    assert answer.headers["hx-trigger-after-swap"] == "flash"
+    assert 'name="kept"' in client.get("/flash").text
+
+
 @pytest.mark.parametrize("kept", ["", "[]", '{"order": 7, "hidden": [[]]}', "{" * 3000, "\0"])
 def test_what_cannot_be_an_arrangement_is_none(make: Callable[..., TestClient], kept: str) -> None:
     client = make()

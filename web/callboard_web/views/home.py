@@ -168,17 +168,20 @@ def _rearrange(request: Request, form: Form) -> Response:
     else:
         after, told = _changed(portal, before, form)
     response: Response
-    if wants_fragment(request) and "reset" not in form:
-        headers = {"hx-trigger": json.dumps({"say": portal.text(request, told)})}
-        response = portal.fragment(
-            request, "_home_arrange.html", _arranged(portal, after), headers=headers
-        )
+    if wants_fragment(request):
+        said = {} if "reset" in form else {"hx-trigger": _say(portal.text(request, told))}
+        context = _arranged(portal, after)
+        response = portal.fragment(request, "_home_arrange.html", context, headers=said)
     else:
         response = RedirectResponse(PAGE, 303)
-        if "reset" in form:
-            _offer_undo(portal, request, response, told, before)
+    if "reset" in form:
+        _offer_undo(portal, request, response, told, before)
     portal.personal.arrange(portal.remembered(request, response), after.kept())
     return response
+
+
+def _say(text: str) -> str:
+    return json.dumps({"say": text})
 
 
 def _offer_undo(
