@@ -9,7 +9,7 @@ import callboard_web
 
 DIRECTORY = Path(callboard_web.__file__).parent / "templates"
 TEMPLATES = sorted(DIRECTORY.rglob("*.html"))
-NOT_WORDS = {"YAML", "JSON", "Esc", "Ctrl", "callboard", "demo"}
+NOT_WORDS = {"YAML", "JSON", "Esc", "Ctrl", "Tab", "callboard", "demo"}
 
 JINJA = re.compile(r"\{%-?\s*trans\b.*?endtrans\s*-?%\}|\{[%{#].*?[%}#]\}", re.DOTALL)
 SAMPLE = re.compile(r"<pre class=\"sample\".*?</pre>", re.DOTALL)

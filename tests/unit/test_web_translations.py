@@ -118,4 +118,4 @@ def test_pages_in_chinese_have_no_english_left(client: TestClient) -> None:
     for path in ("/", "/sources", "/jobs", "/plugins", "/problems", "/navigation", "/search"):
         page = client.get(path, headers={"accept-language": "zh"}).text
         shown = {text.strip() for text in re.findall(r">([^<>]+)<", page)}
-        assert shown & known == set()
+        assert shown & known <= {"catalog"}  # the name of a plugin, too
