@@ -382,7 +382,18 @@ def test_a_reset_in_place_offers_to_take_it_back(make: Callable[..., TestClient]
     assert 'name="kept"' in client.get("/flash").text
 
 
-@pytest.mark.parametrize("kept", ["", "[]", '{"order": 7, "hidden": [[]]}', "{" * 3000, "\0"])
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "",
+        "[]",
+        '{"order": 7, "hidden": [[]]}',
+        "{" * 3000,
+        "[" * 5000,
+        "\0",
+        '{"order": ["\\u0000"]}',
+    ],
+)
 def test_what_cannot_be_an_arrangement_is_none(make: Callable[..., TestClient], kept: str) -> None:
     client = make()
     assert send(client, "/me/home", kept=kept).status_code == 303

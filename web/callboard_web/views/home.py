@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -196,7 +197,7 @@ def _offer_undo(
 
 def _read(text: str) -> Mapping[str, Any]:
     try:
-        kept = json.loads(text)
+        kept = orjson.loads(text)  # which bounds how deep values may be nested
     except ValueError:
         return {}
     return kept if isinstance(kept, dict) else {}
