@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    literal_column,
 )
 
 from callboard.database.types import Json, TranslatedText, UtcDateTime, metadata
@@ -104,7 +105,13 @@ entity: Final = Table(
 )
 """What is served. `kind` and `name` are lower case; `document` keeps the case of its author."""
 
-Index("ix_entity_title", func.lower(entity.c.title), entity.c.id)
+title_order: Final = func.lower(
+    func.substr(entity.c.title, literal_column("1"), literal_column("200"))
+)
+"""What entities are ordered by for their title. It is the expression of an index, so it has no bound
+values; PostgreSQL indexes no value of more than 2.7 KB, so it is the beginning of long ones."""
+
+Index("ix_entity_title", title_order, entity.c.id)
 
 relation: Final = Table(
     "relation",

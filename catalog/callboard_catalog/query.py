@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import func
 from sqlalchemy.sql.elements import ColumnElement
 
 from callboard.entities import Entity, EntityRef
@@ -25,7 +24,7 @@ FACETS: Final = (
 
 ORDERED: Final[Mapping[str, ColumnElement[Any]]] = {
     "name": TABLE.c.name,
-    "title": func.lower(TABLE.c.title),
+    "title": models.title_order,
     "updated": TABLE.c.updated_at,
 }
 """The orders the database gives, each by an index."""

@@ -206,4 +206,4 @@ def test_an_unexpected_fault_is_a_page_with_an_id(
     assert "content-security-policy" in response.headers
     piece = client.get("/catalog", headers={"hx-request": "true"})
     assert piece.status_code == 500
-    assert piece.text.startswith('<div class="note bad" role="alert">')
+    assert piece.text.startswith('<div class="note bad fault" role="alert">')

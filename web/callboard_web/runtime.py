@@ -62,7 +62,7 @@ SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
 RESERVED: Final = frozenset(
     (
         "about", "activity", "announcements", "api", "badge", "badges", "callboard", "cards",
-        "domains", "export", "health", "healthz", "history", "hooks", "jobs",
+        "domains", "export", "flash", "health", "healthz", "history", "hooks", "jobs",
         "live", "maintenance", "me", "metrics", "navigation", "ownership", "people", "plugins",
         "preferences", "problems", "raw", "readyz", "refresh", "relations", "search", "settings",
         "sources", "static", "systems", "tags", "teams", "types", "vendor", "views", "watchers",

@@ -29,7 +29,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_entity_version_ref", "entity_version", ["ref", "id"])
     op.create_index(op.f("ix_entity_version_at"), "entity_version", ["at"])
-    op.create_index("ix_entity_title", "entity", [sa.text("lower(title)"), "id"])
+    op.create_index("ix_entity_title", "entity", [sa.text("lower(substr(title, 1, 200))"), "id"])
     op.add_column(
         "search_document", sa.Column("text", sa.Text(), nullable=False, server_default="")
     )
