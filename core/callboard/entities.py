@@ -14,7 +14,7 @@ _ = Translator("callboard")
 DEFAULT_NAMESPACE: Final = "default"
 MAXIMUM_REFERENCE_LENGTH: Final = 250
 
-_REFERENCE: Final = re.compile(r"(?:([^:/\s]+):)?(?:([^:/\s]+)/)?([^/\s]+)")
+_REFERENCE: Final = re.compile(r"(?:([^:/\s\0]+):)?(?:([^:/\s\0]+)/)?([^/\s\0]+)")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,7 +45,8 @@ class EntityRef:
         """Read `[kind:][namespace/]name`.
 
         A colon after the first slash belongs to the name. Raises `InputError` for an empty part,
-        a missing kind without a default, white space, or more than 250 characters.
+        a missing kind without a default, white space, a zero character (PostgreSQL keeps none),
+        or more than 250 characters.
         """
         match = _REFERENCE.fullmatch(text)
         if match is None:

@@ -115,9 +115,11 @@ def test_withdrawn_and_brought_back(runtime: Runtime, administrator: TestClient)
     assert send(administrator, "/announcements/1/restore") == 303
     assert '<section class="announcements' in administrator.get("/").text
     with runtime.database.read() as connection:
-        actions = {item.action for item in entries(connection, limit=10)}
+        noted = entries(connection, limit=10)
+        actions = {item.action for item in noted}
         kinds = [event.kind for event in events.read(connection, 0, ("portal.announcement.",), 10)]
     assert actions == {"portal.announcement.write"}
+    assert noted[-1].after["begins_at"] == runtime.now().isoformat()
     assert kinds == [
         f"portal.announcement.{what}" for what in ("announced", "withdrawn", "restored")
     ]
@@ -135,6 +137,7 @@ def test_withdrawn_and_brought_back(runtime: Runtime, administrator: TestClient)
             {"title-en": "A", "begins": "0001-01-01T00:00", "ends": "2026-99"},
             "Write a time such as",
         ),
+        ({"title-en": "A", "ends": "9999-12-31T23:59"}, "Write a time such as"),
         ({"title-en": "A", "ends": "2020-01-01T00:00"}, "Choose an end after the beginning."),
     ],
 )
@@ -153,6 +156,14 @@ def test_what_is_wrong_is_said_and_what_was_typed_stays(
 def test_a_preview_writes_nothing(administrator: TestClient) -> None:
     assert send(administrator, "/announcements/new", **OUTAGE, preview="1") == 200
     assert "Nothing has been announced." in administrator.get("/announcements").text
+
+
+@pytest.mark.parametrize(
+    "path", ["announcements/{}/dismiss", "announcements/{}", "jobs/{}/again", "views/{}/restore"]
+)
+def test_a_number_that_no_database_holds_is_not_found(administrator: TestClient, path: str) -> None:
+    assert send(administrator, f"/{path.format('9' * 40)}", **OUTAGE) == 404
+    assert administrator.get(f"/jobs/{'9' * 40}").status_code == 404
 
 
 def test_strangers_read_but_do_not_write(client: TestClient) -> None:

@@ -41,6 +41,7 @@ SECTIONS: Final[Mapping[str, Text]] = {
 }
 LANGUAGE_NAMES: Final = {"en": "English", "zh-CN": "中文"}
 _LETTERS: Final = frozenset("abcdefhijklmnopqrstuvwxyz")  # g begins the sequence
+HIGHEST: Final = 2**62
 VARY: Final = "HX-Request, Cookie, Accept-Language"
 
 
@@ -320,6 +321,12 @@ def portal_of(connection: HTTPConnection) -> Portal:
     """Give the portal of a request."""
     portal: Portal = connection.app.state.portal
     return portal
+
+
+def number_of(request: Request) -> int:
+    """Give the number in the path of a request; one that no database can hold is none's."""
+    number: int = request.path_params["number"]
+    return min(number, HIGHEST)
 
 
 def wants_fragment(request: Request) -> bool:

@@ -16,7 +16,7 @@ from callboard.jobs import cancel, find
 from callboard_web.administration import health as health_module
 from callboard_web.administration import options, software
 from callboard_web.administration import watchers as watchers_module
-from callboard_web.portal import Portal, portal_of
+from callboard_web.portal import Portal, number_of, portal_of
 from callboard_web.runtime import SECTIONS
 
 _: Final = Translator("callboard")
@@ -108,7 +108,7 @@ def run_again(request: Request) -> Response:
     portal = portal_of(request)
     refuse_strangers(portal, request)
     with portal.runtime.database.read() as connection:
-        run = find(connection, request.path_params["number"])
+        run = find(connection, number_of(request))
     if run is None:
         raise NotFoundError(_("There is no such run."), hint=_("Old runs are deleted."))
     number = _submit(portal, request, (run.plugin, run.name), run.payload, run.key)
@@ -119,7 +119,7 @@ def cancel_run(request: Request) -> Response:
     """Take back a run that has not begun; one that has is left alone."""
     portal = portal_of(request)
     refuse_strangers(portal, request)
-    number = request.path_params["number"]
+    number = number_of(request)
     with portal.runtime.database.write() as connection:
         if cancel(connection, number, now=portal.runtime.now()):
             _record(portal, request, connection, "portal.job.cancel", str(number), {})

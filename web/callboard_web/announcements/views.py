@@ -19,7 +19,7 @@ from callboard_web.administration.views import refuse_strangers
 from callboard_web.announcements.service import Announcement
 from callboard_web.formats import address, safe_url
 from callboard_web.forms import Form, read_form
-from callboard_web.portal import Crumb, Portal, portal_of
+from callboard_web.portal import Crumb, Portal, number_of, portal_of
 from callboard_web.preferences import Reader
 
 _: Final = Translator("callboard")
@@ -39,6 +39,7 @@ STATES: Final[Mapping[str, tuple[str, Text]]] = {
     "withdrawn": ("skip", _.context("announcement", "Withdrawn")),
 }
 _LOCAL: Final = "%Y-%m-%dT%H:%M"
+_YEARS: Final = range(2000, 3000)
 
 
 def announcements(request: Request) -> Response:
@@ -155,7 +156,7 @@ def _set_withdrawn(
 
 
 def _find(portal: Portal, request: Request) -> Announcement:
-    found = portal.announcements.get(request.path_params["number"])
+    found = portal.announcements.get(number_of(request))
     if found is None:
         raise NotFoundError(
             _("There is no such announcement."), hint=_("The list has all there are.")
@@ -222,8 +223,10 @@ def _moment(form: Form, name: str, reader: Reader) -> datetime | None:
         return None
     try:
         local = datetime.strptime(form[name][:16], _LOCAL).replace(tzinfo=reader.zone)
+        if local.year not in _YEARS:  # the first and last of all are in no other time zone
+            raise ValueError
         return local.astimezone(UTC)
-    except (ValueError, OverflowError):
+    except ValueError:
         form.faults[name] = _("Write a time such as 2026-11-20T22:00.")
         return None
 
@@ -238,7 +241,20 @@ def _preview(values: Mapping[str, Any]) -> Announcement:
 
 
 def _plain(found: Announcement) -> dict[str, Any]:
-    return {"status": found.status, "texts": found.texts, "path": found.path}
+    return {
+        "status": found.status, "texts": found.texts, "path": found.path,
+        "begins_at": found.begins_at, "ends_at": found.ends_at,
+    }  # fmt: skip
+
+
+def _noted(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Give values as the audit log keeps them: times as texts."""
+    if values is None:
+        return None
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }
 
 
 def _record(
@@ -251,10 +267,10 @@ def _record(
     after: Mapping[str, Any],
 ) -> None:
     now = portal.runtime.now()
-    shown = {name: value for name, value in after.items() if not isinstance(value, datetime)}
     record(
-        connection, "portal.announcement.write", str(number), actor=ANONYMOUS, before=before,
-        after=shown, address=request.client.host if request.client else "",
+        connection, "portal.announcement.write", str(number), actor=ANONYMOUS,
+        before=_noted(before), after=_noted(after),
+        address=request.client.host if request.client else "",
         request_id=request.state.request_id, at=now,
     )  # fmt: skip
     events.publish(

@@ -13,14 +13,13 @@ from callboard.i18n import Translator
 from callboard_web import catalog_parts as parts
 from callboard_web.catalog_query import CatalogQuery
 from callboard_web.forms import Form, read_form
-from callboard_web.portal import Crumb, Portal, portal_of
+from callboard_web.portal import Crumb, Portal, number_of, portal_of
 from callboard_web.saved_views.service import LONGEST_NAME, Asking, SavedViews
 from callboard_web.words import Words
 
 _: Final = Translator("callboard")
 
 CRUMB: Final = Crumb(_("Catalog"), "/catalog")
-HIGHEST: Final = 2**62
 LIST_CRUMB: Final = Crumb(_("Views"), "/views")
 
 
@@ -61,14 +60,14 @@ def new(request: Request) -> Response:
 def edit(request: Request) -> Response:
     """Show a view's name and whom it is for, to be changed."""
     portal = portal_of(request)
-    found = views_of(portal).get(_number(request), asking(request))
+    found = views_of(portal).get(number_of(request), asking(request))
     sent = {"name": found.name, "shared": "yes" if found.shared else "no"}
     return _form(request, Form.of(sent), view=found, query=CatalogQuery.read(found.query))
 
 
 def open_view(request: Request) -> Response:
     """Go to the list of a view."""
-    found = views_of(portal_of(request)).get(_number(request), asking(request))
+    found = views_of(portal_of(request)).get(number_of(request), asking(request))
     return _to(CatalogQuery.read(found.query).viewed(found.id))
 
 
@@ -90,7 +89,7 @@ def _create(request: Request, form: Form) -> Response:
 
 
 def _change(request: Request, form: Form) -> Response:
-    portal, number = portal_of(request), _number(request)
+    portal, number = portal_of(request), number_of(request)
     views, who = views_of(portal), asking(request)
     found = views.get(number, who)
     try:
@@ -106,7 +105,7 @@ def _change(request: Request, form: Form) -> Response:
 
 def _update(request: Request, form: Form) -> Response:
     """Let a view be the list that one sees now."""
-    portal, number = portal_of(request), _number(request)
+    portal, number = portal_of(request), number_of(request)
     query = CatalogQuery.read(form["query"])
     views, who = views_of(portal), asking(request)
     before = views.get(number, who)
@@ -120,7 +119,7 @@ def _update(request: Request, form: Form) -> Response:
 
 
 def _delete(request: Request, form: Form) -> Response:
-    portal, number = portal_of(request), _number(request)
+    portal, number = portal_of(request), number_of(request)
     gone = views_of(portal).delete(number, asking(request))
     response = _to(CatalogQuery())
     told = _("The view %(name)s is deleted", name=gone.name)
@@ -130,7 +129,7 @@ def _delete(request: Request, form: Form) -> Response:
 
 def _restore(request: Request, form: Form) -> Response:
     portal = portal_of(request)
-    found = views_of(portal).restore(_number(request), asking(request))
+    found = views_of(portal).restore(number_of(request), asking(request))
     return _to(CatalogQuery.read(found.query).viewed(found.id))
 
 
@@ -150,11 +149,6 @@ def _form(request: Request, form: Form, *, status: int = 200, **context: Any) ->
 
 def _to(query: CatalogQuery) -> RedirectResponse:
     return RedirectResponse(query.url(), 303)
-
-
-def _number(request: Request) -> int:
-    number: int = request.path_params["number"]
-    return min(number, HIGHEST)
 
 
 def _posted(act: Callable[[Request, Form], Response]) -> Callable[[Request], Any]:

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from callboard.errors import NotFoundError
 from callboard.i18n import Translator
 from callboard.jobs import State, counts, find, runs, summaries
-from callboard_web.portal import Crumb, portal_of
+from callboard_web.portal import Crumb, number_of, portal_of
 
 _: Final = Translator("callboard")
 
@@ -61,7 +61,7 @@ def jobs(request: Request) -> Response:
 def run(request: Request) -> Response:
     """Show one run with its whole error."""
     portal = portal_of(request)
-    number = request.path_params["number"]
+    number = number_of(request)
     with portal.runtime.database.read() as connection:
         found = find(connection, number)
     if found is None:
