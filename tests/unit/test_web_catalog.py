@@ -197,6 +197,7 @@ def test_a_refresh_says_first_what_will_be_done(
 def test_acts_that_cannot_be(client: TestClient, token_of: TokenOf) -> None:
     token = token_of(client)
     for form in ({"act": "star"}, {"act": "x", "ref": ORDER}, {"act": "star", "ref": "nonsense"},
+                 {"act": "star", "ref": f"{ORDER}\0"},
                  {"act": "refresh", "ref": "component:default/not-there"}):  # fmt: skip
         refused = client.post("/catalog/select", data={**form, "csrf_token": token})
         assert refused.status_code in (400, 422), form

@@ -21,6 +21,7 @@ from callboard_web.me import parts as me_parts
 from callboard_web.organisation import parts as organisation
 from callboard_web.palette import parts as palette
 from callboard_web.parts import Part
+from callboard_web.personal import parts as personal
 from callboard_web.saved_views import parts as saved_views
 
 _: Final = Translator("callboard")
@@ -67,6 +68,7 @@ PARTS: Final[tuple[Part, ...]] = (
     me_parts.PART,
     home.PART,
     saved_views.PART,
+    personal.PART,
     palette.PART,
     activity_parts.PART,
 )

@@ -8,6 +8,9 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 COOKIE: Final = "callboard_visitor"
+PREFIX: Final = "visitor:"
+"""What the key of one who has not signed in begins with."""
+
 YEAR: Final = 365 * 24 * 3600
 
 
@@ -26,7 +29,7 @@ class Visitors:
 
     def welcome(self, response: Response, *, secure: bool) -> str:
         """Name a new browser and give its key."""
-        key = f"visitor:{secrets.token_urlsafe(16)}"
+        key = f"{PREFIX}{secrets.token_urlsafe(16)}"
         response.set_cookie(
             COOKIE, str(self._cookie.dumps(key)), max_age=YEAR, httponly=True, samesite="lax",
             secure=secure,
