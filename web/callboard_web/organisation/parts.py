@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from callboard.contributions import EntityCard, EntityContext, EntityTab, Fragment, NavItem
+from callboard.contributions import Act, EntityCard, EntityContext, EntityTab, Fragment, NavItem
 from callboard.entities import EntityRef
 from callboard.i18n import Translator
 from callboard_catalog.reading import stored_form
@@ -95,6 +95,16 @@ PART: Final = Part(
         EntityTab(
             name="inside", title=_("Inside"), render=_inside, order=70,
             applies=lambda entity: entity.ref.kind in ("system", "domain"),
+        ),
+    ),
+    acts=(
+        Act(
+            name="ownership", title=_("See what has no owner"), path="/ownership", icon="users",
+            words=_("ownership gaps orphan unknown left"), order=60,
+        ),
+        Act(
+            name="map", title=_("See which systems need which"), path="/systems?view=map",
+            icon="env", words=_("map of systems domains dependencies"), order=61,
         ),
     ),
 )  # fmt: skip

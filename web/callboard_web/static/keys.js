@@ -6,6 +6,7 @@
 (function () {
   const help = document.getElementById("shortcuts");
   const TYPING = "input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]";
+  const FILTER = "#catalog-text, main form[role=search] input, main input[type=search]";
   const ROWS = "main tbody th a, main .rows .what > a:first-child";
   const WAIT = 1000;
   let pending = 0;
@@ -36,9 +37,8 @@
   }
 
   function use(element) {
-    const presses = element.matches("a, summary, button[type=button], input[type=checkbox]");
-    if (presses) element.click();
-    else element.focus();
+    element.focus();
+    if (element.matches("a, summary, button[type=button], input[type=checkbox]")) element.click();
   }
 
   function row(step) {
@@ -63,9 +63,9 @@
   }
 
   function filters() {
-    const field = document.querySelector("#catalog-text, main form[role=search] input, main input[type=search]");
-    const opener = all("main .facets-open")[0];
-    if (field && visible(field)) field.focus();
+    const [field] = all(FILTER);
+    const [opener] = all("main .facets-open");
+    if (field) field.focus();
     else if (opener) opener.click();
   }
 
@@ -95,14 +95,16 @@
   }
 
   // A long table is one stop of the Tab key: the arrows move in it. Each row's own controls follow.
+  // A row that no arrow reaches, because it leads nowhere, keeps its controls in the order of Tab.
   const LONG = 12;
 
   function rove() {
     for (const body of document.querySelectorAll("main .tbl tbody")) {
-      if (body.rows.length < LONG) continue;
-      const chosen = [...body.rows].find((line) => line.contains(document.activeElement))
-        || body.querySelector("tr.roving") || body.rows[0];
-      for (const line of body.rows) {
+      const lines = [...body.rows].filter((line) => line.querySelector("th a"));
+      if (lines.length < LONG) continue;
+      const chosen = lines.find((line) => line.contains(document.activeElement))
+        || lines.find((line) => line.classList.contains("roving")) || lines[0];
+      for (const line of lines) {
         line.classList.toggle("roving", line === chosen);
         for (const item of line.querySelectorAll("a[href], button, input")) {
           if (line === chosen) item.removeAttribute("tabindex");
@@ -114,7 +116,8 @@
 
   function arrow(event) {
     const steps = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
-    if (!(event.key in steps) || !event.target.matches(ROWS)) return false;
+    const leaves = event.key === "ArrowDown" && event.target.matches(FILTER) && !event.target.list;
+    if (!(leaves || (event.key in steps && event.target.matches(ROWS)))) return false;
     event.preventDefault();
     row(steps[event.key]);
     return true;
@@ -130,7 +133,7 @@
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     const typing = event.target.closest(TYPING);
     if (typing && event.key === "Escape" && !typing.value) typing.blur();
-    if (typing || arrow(event) || !isOn()) return;
+    if (arrow(event) || typing || !isOn()) return;
     const action = actionOf(event.key);
     if (action) {
       event.preventDefault();

@@ -22,7 +22,10 @@
     clearTimeout(timer);
     waiting = true;
     then = null;
-    timer = setTimeout(() => htmx.trigger(field, "ask"), DELAY);
+    timer = setTimeout(() => {
+      timer = 0;
+      htmx.trigger(field, "ask");
+    }, DELAY);
   }
 
   // While an input method composes the text is not what is meant yet.
@@ -89,11 +92,12 @@
 
   results.addEventListener("htmx:afterSwap", () => {
     const all = options();
-    waiting = false;
+    waiting = timer !== 0; // this may be the answer to what was typed before
     results.scrollTop = 0;
     field.setAttribute("aria-expanded", String(all.length > 0));
     mean(all[0]);
-    if (then) then();
+    if (waiting || !then) return;
+    then();
     then = null;
   });
 
