@@ -109,7 +109,8 @@ title_order: Final = func.lower(
     func.substr(entity.c.title, literal_column("1"), literal_column("200"))
 )
 """What entities are ordered by for their title. It is the expression of an index, so it has no
-bound values; PostgreSQL indexes no value of more than 2.7 KB, so it is the beginning of long ones."""
+bound values; PostgreSQL indexes no value of more than 2.7 KB, so it is the beginning of long ones.
+"""
 
 Index("ix_entity_title", title_order, entity.c.id)
 
