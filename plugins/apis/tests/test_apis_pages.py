@@ -370,6 +370,7 @@ class TestTryingOut:
 
     @pytest.mark.parametrize("changed", [
         {"server": "http://127.0.0.1:1"}, {"server": "http://evil.example"}, {"p-0": ""},
+        {"p-0": ".."},
         {"headers": "Host: evil"}, {"headers": "bad name: x"}, {"headers": "A: b\x00"},
     ])  # fmt: skip
     def test_what_is_not_allowed_is_not_sent(

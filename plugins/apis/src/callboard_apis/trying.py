@@ -183,6 +183,8 @@ def build_request(operation: Operation, given: Mapping[str, str]) -> Request:
         if not value:
             if required:
                 made.faults[f"p-{number}"] = _("%(name)s is needed.", name=name)
+        elif where == "path" and value in (".", ".."):  # RFC 3986, section 5.2.4: another path
+            made.faults[f"p-{number}"] = _("%(name)s cannot consist of dots.", name=name)
         elif where == "path":
             path = path.replace(f"{{{name}}}", quote(value, safe=""))
         elif where == "query":
