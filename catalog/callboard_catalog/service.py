@@ -3,8 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import ContextVar
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
@@ -111,24 +110,13 @@ class CatalogService:
         self._cache = _Cache()
         self._facet_index: FacetIndex | None = None
         self._index_lock = threading.Lock()
-        self._held: ContextVar[tuple[Connection, int] | None] = ContextVar("held", default=None)
 
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> AbstractContextManager[None]:
         """Answer what is asked within the block, in this thread, from one state of the catalog.
 
         It is one connection for all of it: ask plugins, which need their own, outside.
         """
-        with self.database.read() as connection:
-            token = self._held.set((connection, _generation(connection)))
-            try:
-                yield
-            finally:
-                self._held.reset(token)
-
-    def _read(self) -> AbstractContextManager[Connection]:
-        held = self._held.get()
-        return nullcontext(held[0]) if held else self.database.read()
+        return self.database.hold()
 
     # The contract
 
@@ -138,7 +126,7 @@ class CatalogService:
     def get_many(self, refs: Iterable[EntityRef]) -> Mapping[EntityRef, Entity]:
         wanted = {stored_form(ref) for ref in refs}
         found: dict[EntityRef, Entity] = {}
-        with self._read() as connection:
+        with self.database.read() as connection:
             for chunk in chunks(wanted):
                 rows = connection.execute(select(*query.COLUMNS).where(ENTITY.c.ref.in_(chunk)))
                 found.update((item.ref, item) for item in entities_of(connection, rows))
@@ -164,15 +152,21 @@ class CatalogService:
             )
             having = select(table.c.entity_id).where(table.c.key_id == named.scalar_subquery())
             statement = statement.where(ENTITY.c.id.in_(having))
-        with self._read() as connection:
+        with self.database.read() as connection:
             return entities_of(connection, connection.execute(statement))
 
     # Lists
 
     def generation(self) -> int:
         """Give a number that grows with every change of the catalog."""
-        with self._read() as connection:
-            return _generation(connection)
+        with self.database.read() as connection:
+            return self._generation(connection)
+
+    def _generation(self, connection: Connection) -> int:
+        statement = select(models.state.c.generation)
+        return self.database.once(
+            connection, "catalog generation", lambda: connection.scalar(statement) or 0
+        )
 
     def list(self, request: ListRequest) -> ListResult:
         """Give one page of entities."""
@@ -230,9 +224,8 @@ class CatalogService:
 
     @contextmanager
     def _lists(self) -> Iterator[Lists]:
-        held = self._held.get()
-        with self._read() as connection:
-            generation = held[1] if held else _generation(connection)
+        with self.database.read() as connection:
+            generation = self._generation(connection)
             yield Lists(
                 connection,
                 self._index(connection, generation),
@@ -254,7 +247,7 @@ class CatalogService:
         """Give the entities that changed last, with the time."""
         statement = select(*query.COLUMNS, ENTITY.c.updated_at).where(ENTITY.c.kind != "location")
         ordered = statement.order_by(ENTITY.c.updated_at.desc(), ENTITY.c.id.desc())
-        with self._read() as connection:
+        with self.database.read() as connection:
             rows = list(connection.execute(ordered.limit(limit)))
             entities = entities_of(connection, rows)
         return [(item, row.updated_at) for item, row in zip(entities, rows, strict=True)]
@@ -263,19 +256,19 @@ class CatalogService:
         self, text: str, *, kinds: Sequence[str] = (), limit: int = 20
     ) -> Sequence[SearchHit]:
         """Find entities and what plugins add; see `callboard_catalog.search.search`."""
-        with self._read() as connection:
+        with self.database.read() as connection:
             return search(connection, text, kinds=kinds, limit=limit)
 
     # One entity
 
     def related(self, ref: EntityRef, *, limit: int = 1000) -> Sequence[Related]:
         """Give the other ends of an entity's relations, with their titles."""
-        with self._read() as connection:
+        with self.database.read() as connection:
             return related_to(connection, [ref], limit)
 
     def related_to_any(self, refs: Sequence[EntityRef], *, limit: int = 1000) -> Sequence[Related]:
         """Give the other ends of the relations of several entities, of the first hundred."""
-        with self._read() as connection:
+        with self.database.read() as connection:
             return related_to(connection, refs[:100], limit)
 
     def provenance(self, ref: EntityRef) -> Provenance | None:
@@ -293,7 +286,7 @@ class CatalogService:
             ENTITY.c.created_at,
             ENTITY.c.updated_at,
         ).select_from(joined)
-        with self._read() as connection:
+        with self.database.read() as connection:
             row = connection.execute(
                 statement.where(ENTITY.c.ref == stored_form(ref))
             ).one_or_none()
@@ -306,22 +299,22 @@ class CatalogService:
 
         `upto` is the number of the first one wanted; without it, it is the newest.
         """
-        with self._read() as connection:
+        with self.database.read() as connection:
             return versions(connection, ref, limit=limit, upto=upto)
 
     def last_change(self, ref: EntityRef) -> Version | None:
         """Give the newest change of an entity, without its documents."""
-        with self._read() as connection:
+        with self.database.read() as connection:
             return last_change(connection, ref)
 
     def change_count(self, ref: EntityRef) -> int:
         """Count the changes of an entity that are kept."""
-        with self._read() as connection:
+        with self.database.read() as connection:
             return change_count(connection, ref)
 
     def referrers(self, ref: EntityRef, *, limit: int = 100) -> Sequence[Referrer]:
         """Give the entities that name one, which need not be in the catalog."""
-        with self._read() as connection:
+        with self.database.read() as connection:
             return referrers(connection, ref, limit=limit)
 
     # Sources and problems
@@ -340,7 +333,7 @@ class CatalogService:
         request = ProblemRequest(
             ref=ref, source=source, owner=owner, kind=kind, limit=limit, offset=offset
         )
-        with self._read() as connection:
+        with self.database.read() as connection:
             return self._cached(
                 connection, ("problems", request), lambda: problems(connection, request)
             )
@@ -351,12 +344,12 @@ class CatalogService:
 
     def problem_tally(self) -> ProblemTally:
         """Count the problems of each kind, and of each owner by entity."""
-        with self._read() as connection:
+        with self.database.read() as connection:
             return self._cached(connection, "problem tally", lambda: problem_tally(connection))
 
     def sources(self) -> Sequence[SourceState]:
         """Give all sources that are configured or contributed, by name."""
-        with self._read() as connection:
+        with self.database.read() as connection:
             counts = self._cached(connection, "source counts", lambda: _source_counts(connection))
             statement = select(models.source).where(models.source.c.active)
             rows = connection.execute(statement.order_by(models.source.c.name))
@@ -366,7 +359,7 @@ class CatalogService:
         """Give the name of a file's content as it was last read; empty for a file that was not."""
         file = models.source_file
         statement = select(file.c.blob).join_from(file, models.source)
-        with self._read() as connection:
+        with self.database.read() as connection:
             found = connection.scalar(
                 statement.where(
                     models.source.c.name == source.replace("\0", ""),
@@ -384,16 +377,11 @@ class CatalogService:
 
         `key` must be unlike those of others: a tuple that begins with the reader's own name.
         """
-        with self._read() as connection:
+        with self.database.read() as connection:
             return self._cached(connection, key, lambda: make(connection))
 
     def _cached(self, connection: Connection, key: Any, make: Callable[[], T]) -> T:
-        held = self._held.get()
-        return self._cache.get(held[1] if held else _generation(connection), key, make)
-
-
-def _generation(connection: Connection) -> int:
-    return connection.scalar(select(models.state.c.generation)) or 0
+        return self._cache.get(self._generation(connection), key, make)
 
 
 def _source_counts(connection: Connection) -> dict[tuple[str, int], int]:

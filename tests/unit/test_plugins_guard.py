@@ -294,3 +294,23 @@ def _seconds(guard: Guard, calls: list[Call]) -> float:
     for _ in range(100):
         guard.call_all(calls)
     return time.perf_counter() - begin
+
+
+def test_what_is_called_here_runs_in_the_thread_that_asks(guard: Guard) -> None:
+    waited: list[int] = []
+    guard.before_waiting = lambda: waited.append(1)
+    here = Call("portal", "card", threading.get_ident, int, here=True)
+    away = Call("hello", "card", threading.get_ident, int)
+    assert guard.call_all([here]) == [threading.get_ident()]
+    assert not waited
+    first, second = guard.call_all([away, here])
+    assert (first != threading.get_ident(), second) == (True, threading.get_ident())
+    assert waited
+
+
+def test_what_is_called_here_and_raises_costs_its_own_place(guard: Guard) -> None:
+    bad = Call("portal", "card", lambda: 1 / 0, str, here=True)
+    wrong = Call("portal", "card", lambda: 1, str, here=True)
+    good = Call("portal", "card", lambda: "text", str, here=True)
+    results = guard.call_all([bad, wrong, good])
+    assert [getattr(item, "kind", item) for item in results] == ["raised", "wrong type", "text"]

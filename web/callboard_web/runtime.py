@@ -136,6 +136,7 @@ class Runtime:
         base = config.parent.resolve() if config else Path.cwd()
         chosen = settings.section(DatabaseSettings)
         database = Database(_located(chosen.url, base), pool_size=chosen.pool_size)
+        plugins.guard.before_waiting = database.release
         catalog = CatalogService(database)
         catalog_plugin.service = catalog
         return cls(

@@ -3,15 +3,16 @@
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from callboard.database.failures import explain
+from callboard.database.held import Held
 from callboard.database.signals import TOPICS, CommitSignals
 from callboard.errors import NotReadyError, SettingsError
 from callboard.threads import FairLock
@@ -22,6 +23,14 @@ POOL_SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 10
 
 _HOST: Final = re.compile(r"[\w.:\[\]-]*")
+T = TypeVar("T")
+
+
+class _Thread(threading.local):
+    """What a thread does with the database at the moment."""
+
+    writes = False
+    held: Held | None = None
 
 
 class Database:
@@ -60,7 +69,7 @@ class Database:
         self.dialect: Literal["sqlite", "postgresql"] = self._dialect()
         self._queue = FairLock()
         self._queue_seconds = queue_seconds
-        self._thread = threading.local()
+        self._thread = _Thread()
         self.committed = CommitSignals()
         self.engine = self._make_engine(pool_size, busy_seconds)
 
@@ -124,13 +133,53 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a connection that sees one consistent state; a statement that writes is refused."""
-        with self._explained(reading=True), self.engine.connect() as connection:
+        """Open a connection that sees one consistent state; a statement that writes is refused.
+
+        Within `hold` it is the one that is held.
+        """
+        held = self._thread.held
+        with (
+            self._explained(reading=True),
+            self._connected() if held is None else held.use() as connection,
+        ):
+            yield connection
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        with self.engine.connect() as connection:
             if self.dialect == "postgresql":
                 connection = connection.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
             yield connection
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Answer all that this thread reads within the block from one connection and one state.
+
+        It is opened by the first who reads, and let go by `write`, by `release` and by whoever
+        fails with it; what is read after that is the state of then. Who waits within the block for
+        threads that read calls `release` first: they might wait for the connection.
+        """
+        if self._thread.held is not None:
+            yield
+            return
+        held = self._thread.held = Held(self._connected)
+        try:
+            yield
+        finally:
+            self._thread.held = None
+            held.release()
+
+    def release(self) -> None:
+        """Let go of the connection that is held, if one is; see `hold`."""
+        if self._thread.held is not None:
+            self._thread.held.release()
+
+    def once(self, connection: Connection, key: Hashable, make: Callable[[], T]) -> T:
+        """Give what `make` reads with a connection: one time only where the connection is held."""
+        held = self._thread.held
+        return make() if held is None else held.once(connection, key, make)
 
     @contextmanager
     def write(self, *, schema: bool = False) -> Iterator[Connection]:
@@ -139,11 +188,12 @@ class Database:
         A thread may have one at a time: two would wait for each other, or end differently.
         `schema` is for upgrades: foreign keys are not enforced while tables are made anew.
         """
-        if getattr(self._thread, "writes", False):
+        if self._thread.writes:
             raise RuntimeError(
                 "A transaction is open in this thread already. Use its connection, or begin the "
                 "second one when the first has ended."
             )
+        self.release()
         topics: set[str] = set()
         options = {"callboard_write": True, "callboard_schema": schema, TOPICS: topics}
         with self._turn(), self._explained(reading=False), self.engine.connect() as connection:

@@ -58,12 +58,16 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One guarded call: whose, for which place on the page, and the types it may give."""
+    """One guarded call: whose, for which place on the page, and the types it may give.
+
+    `here` calls in the caller's own thread, without a time limit: for the host's own code.
+    """
 
     plugin: str
     place: str
     function: Callable[[], Any]
     expected: type | tuple[type, ...]
+    here: bool = False
 
 
 class Guard:
@@ -85,6 +89,8 @@ class Guard:
         self.strict = strict
         self.now = now
         self.secrets: Sequence[str] = ()
+        self.before_waiting: Callable[[], None] = lambda: None
+        """Called in the caller's thread before it waits for others."""
         self.recent: deque[PluginError] = deque(maxlen=200)
         self.counts: Counter[tuple[str, str]] = Counter()
         self.costs: defaultdict[tuple[str, str], Cost] = defaultdict(Cost)
@@ -110,10 +116,14 @@ class Guard:
         """Call several functions side by side, all of them under one limit."""
         seconds = (limit or self.time_limit).total_seconds()
         deadline = time.monotonic() + seconds
-        started = [self._start(call) for call in calls]
+        elsewhere = {index: self._start(call) for index, call in enumerate(calls) if not call.here}
+        here = {index: self._do(call) for index, call in enumerate(calls) if call.here}
+        if elsewhere:
+            self.before_waiting()
+        started = elsewhere | here
         return [
-            self._result(call, future, deadline, seconds)
-            for call, future in zip(calls, started, strict=True)
+            self._result(call, started[index], deadline, seconds)
+            for index, call in enumerate(calls)
         ]
 
     def close(self) -> None:
@@ -135,6 +145,14 @@ class Guard:
         if pool.unfinished >= WAITING_LIMIT:
             return self._note(call, "slow", "Too many calls of this plugin wait.")
         return pool.submit(partial(self._timed, call, SPENT.get()))
+
+    def _do(self, call: Call) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(self._timed(call, SPENT.get()))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
 
     def _timed(self, call: Call, spent: dict[str, float] | None) -> tuple[bool, Any]:
         begin = time.perf_counter()

@@ -228,11 +228,10 @@ class Plugins:
         expected: type | tuple[type, ...],
         limit: timedelta | None = None,
     ) -> R | PluginError:
-        """Call a function of a contribution; see `Guard.call`."""
-        result = self.guard.call(
-            contributed.plugin, place, function, expected=expected, limit=limit
-        )
-        self._count(result)
+        """Call a function of a contribution; see `call_all`."""
+        result: R | PluginError = self.call_all(
+            [(contributed, place, function, expected)], limit=limit
+        )[0]
         return result
 
     def call_all(
@@ -241,14 +240,22 @@ class Plugins:
         *,
         limit: timedelta | None = None,
     ) -> list[Any | PluginError]:
-        """Call functions of several contributions side by side, under one limit."""
+        """Call functions of several contributions side by side, under one limit.
+
+        The host's own are called in this thread, and are not limited; see `Guard.call_all`.
+        """
         results = self.guard.call_all(
-            [Call(item.plugin, place, function, kind) for item, place, function, kind in calls],
+            [Call(item.plugin, place, function, kind, self._is_own(item.plugin))
+             for item, place, function, kind in calls],
             limit=limit,
-        )
+        )  # fmt: skip
         for result in results:
             self._count(result)
         return results
+
+    def _is_own(self, plugin: str) -> bool:
+        record = self.records.get(plugin)
+        return record is not None and record.builtin
 
     def note(self, plugin: str, place: str, error: BaseException) -> None:
         """Count and list what a plugin raised where no page waits for it."""
