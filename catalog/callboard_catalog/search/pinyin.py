@@ -54,6 +54,17 @@ def pinyin_words(text: str, most: int = MOST_WORDS) -> list[str]:
     return list(found)[:most]
 
 
+def spoken(text: str) -> str:
+    """Write Chinese characters as the likeliest syllables, such as `zhou hao` for 周昊."""
+    if text.isascii():
+        return text
+    return HAN.sub(lambda run: f" {' '.join(_spoken_alone(run[0]))} ", text).strip()
+
+
+def _spoken_alone(run: str) -> Iterator[str]:
+    return (readings[0] if (readings := _readings(character)) else character for character in run)
+
+
 def spoken_place(text: str, typed: str) -> tuple[int, int] | None:
     """Say which characters of a text are read as `typed`, as (start, end), if any are."""
     for run in HAN.finditer(text):

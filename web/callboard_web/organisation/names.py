@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Final
 
-from pypinyin import lazy_pinyin
+from callboard_catalog.search.pinyin import spoken
 
 OTHER: Final = "#"
 LETTERS: Final = (*"ABCDEFGHIJKLMNOPQRSTUVWXYZ", OTHER)
@@ -13,9 +13,7 @@ LONGEST: Final = 60
 @lru_cache(maxsize=65_536)
 def sort_key(name: str) -> str:
     """Give what names are sorted by: 周昊 stands with Zhou Hao."""
-    begin = name[:LONGEST].strip()
-    spoken = begin if begin.isascii() else " ".join(lazy_pinyin(begin))
-    return spoken.casefold()
+    return spoken(name[:LONGEST].strip()).casefold()
 
 
 def letter(name: str) -> str:
