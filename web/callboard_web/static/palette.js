@@ -29,6 +29,10 @@
   }
 
   // While an input method composes the text is not what is meant yet.
+  field.addEventListener("compositionstart", () => {
+    clearTimeout(timer);
+    timer = 0;
+  });
   field.addEventListener("input", (event) => { if (!event.isComposing) ask(); });
   field.addEventListener("compositionend", ask);
 
