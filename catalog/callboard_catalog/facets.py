@@ -231,11 +231,14 @@ def _rows(connection: Connection, only: BitMap | None = None) -> tuple[BitMap, V
     added = [lists[facet] for facet in (*COLUMNS, "source")]
     columns = [ENTITY.c.id, *(ENTITY.c[name] for name in COLUMNS), ENTITY.c.source_id]
     statement = select(*columns)
-    tags = _tags_statement()
+    tags = _tags_statement(models.entity_field.c.key_id)
     if only is not None:
         condition = among(connection, only)
         statement = statement.where(condition)
-        tags = tags.where(models.entity_field.c.entity_id.in_(select(ENTITY.c.id).where(condition)))
+        # By entity: SQLite would begin with the index of keys and read every tag there is.
+        tags = _tags_statement(models.entity_field.c.key_id + 0).where(
+            models.entity_field.c.entity_id.in_(select(ENTITY.c.id).where(condition))
+        )
     everything = BitMap()
     for rows in connection.execute(statement).partitions(CHUNK):
         everything.update(row[0] for row in rows)
@@ -268,10 +271,10 @@ def _renamed(
     return renamed
 
 
-def _tags_statement() -> Any:
+def _tags_statement(key_id: ColumnElement[int]) -> Any:
     field = models.entity_field
     key = select(models.field_key.c.id).where(models.field_key.c.name == TAG_KEY)
-    return select(field.c.value, field.c.entity_id).where(field.c.key_id == key.scalar_subquery())
+    return select(field.c.value, field.c.entity_id).where(key_id == key.scalar_subquery())
 
 
 def _finished(

@@ -48,7 +48,7 @@ class Lists:
         statement = select(*columns).select_from(joined).where(ENTITY.c.id.in_(found.ids))
         by_id = {row.id: row for row in self.connection.execute(statement)} if found.ids else {}
         rows = [by_id[number] for number in found.ids if number in by_id]
-        entities = entities_of(self.connection, rows)
+        entities = entities_of(self.connection, rows, declared=True)
         return ListResult(
             entities,
             len(matching),

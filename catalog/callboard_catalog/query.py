@@ -105,6 +105,8 @@ class FacetValue:
 class ListResult:
     """A page of entities. `first` is the position of the first one, counted from 1.
 
+    The entities have the relations they declare themselves: those of others may be thousands.
+
     `titles` has what the owners, systems and domains of the page are called. In an order by a value
     that many have, `groups` has the value of each, with how many of all that match have it.
     """

@@ -54,10 +54,42 @@ def relations_of(connection: Connection, refs: Collection[str]) -> dict[str, tup
     return {ref: tuple(sorted(items)) for ref, items in found.items()}
 
 
-def entities_of(connection: Connection, rows: Iterable[Any]) -> list[Entity]:
-    """Make entities from rows that have `ref` and `document`, in their order."""
+def declared_by(connection: Connection, rows: Iterable[Any]) -> dict[str, tuple[Relation, ...]]:
+    """Give the relations that entities declare themselves; rows have `id` and `ref`.
+
+    They are as many as their documents name. Those that others declare may be thousands.
+    """
+    relation = models.relation.c
+    refs = {row.id: row.ref for row in rows}
+    found: defaultdict[str, set[Relation]] = defaultdict(set)
+    columns = (
+        relation.origin_id, relation.source_ref, relation.type, relation.target_ref,
+        relation.reverse,
+    )  # fmt: skip
+    for chunk in chunks(refs):
+        statement = select(*columns).where(relation.origin_id.in_(chunk))
+        for origin, source, kind, target, reverse in connection.execute(statement):
+            ref = refs[origin]
+            if source == ref:
+                found[ref].add(Relation(kind, EntityRef.parse(target)))
+            if target == ref:
+                found[ref].add(Relation(reverse, EntityRef.parse(source)))
+    return {ref: tuple(sorted(items)) for ref, items in found.items()}
+
+
+def entities_of(
+    connection: Connection, rows: Iterable[Any], *, declared: bool = False
+) -> list[Entity]:
+    """Make entities from rows that have `id`, `ref` and `document`, in their order.
+
+    `declared` leaves out the relations that only others declare.
+    """
     listed = list(rows)
-    relations = relations_of(connection, [row.ref for row in listed])
+    relations = (
+        declared_by(connection, listed)
+        if declared
+        else relations_of(connection, [row.ref for row in listed])
+    )
     return [
         Entity(
             ref=EntityRef.parse(row.ref),

@@ -132,6 +132,15 @@ class CatalogService:
                 found.update((item.ref, item) for item in entities_of(connection, rows))
         return found
 
+    def titles(self, refs: Iterable[EntityRef]) -> Mapping[EntityRef, str]:
+        wanted = {stored_form(ref): ref for ref in refs}
+        found: dict[EntityRef, str] = {}
+        with self.database.read() as connection:
+            for chunk in chunks(wanted):
+                statement = select(ENTITY.c.ref, ENTITY.c.title).where(ENTITY.c.ref.in_(chunk))
+                found.update((wanted[row.ref], row.title) for row in connection.execute(statement))
+        return found
+
     def find(
         self,
         *,

@@ -94,7 +94,10 @@ class EntityContext(PageContext):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnContext(PageContext):
-    """A request for one cell for each of these entities: all rows of the page at once."""
+    """A request for one cell for each of these entities: all rows of the page at once.
+
+    They have the relations they declare themselves; ask `host.catalog` for those of others.
+    """
 
     entities: Sequence[Entity]
 

@@ -196,6 +196,9 @@ class Catalog(Protocol):
     def get_many(self, refs: Iterable[EntityRef]) -> Mapping[EntityRef, Entity]:
         """Give the entities that exist among these, with their relations."""
 
+    def titles(self, refs: Iterable[EntityRef]) -> Mapping[EntityRef, str]:
+        """Give what the entities that exist among these are called, without reading them whole."""
+
     def find(
         self,
         *,

@@ -42,6 +42,7 @@ from callboard_catalog.descriptors import BUILT_IN_KINDS, KindRegistry
 from callboard_catalog.engine import CatalogEngine
 from callboard_catalog.service import CatalogService
 from callboard_catalog.settings import CatalogSettings, GitSource
+from callboard_catalog.warming import Warmer
 from callboard_web import builtin
 from callboard_web.lock import lock_database
 from callboard_web.settings import PortalSettings
@@ -202,6 +203,10 @@ class Runtime:
         return jobs
 
     @cached_property
+    def warmer(self) -> Warmer:
+        return Warmer(self.catalog)
+
+    @cached_property
     def translations(self) -> "TranslationStore":
         from callboard_web.translations import TranslationStore
 
@@ -251,6 +256,7 @@ class Runtime:
         jobs = self.jobs
         if serve:
             self.events.start()
+            self.warmer.start()
         if self._lock is not None:
             jobs.take_over()
         if worker:
@@ -262,6 +268,7 @@ class Runtime:
         """End everything in good order."""
         if self._started:
             self.events.stop()
+            self.warmer.stop()
             self.jobs.stop(JOBS_STOP_SECONDS)
             self.plugins.stop(self.host)
         self.plugins.guard.close()

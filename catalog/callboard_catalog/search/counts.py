@@ -57,8 +57,9 @@ def _tags(connection: Connection, items: Sequence[Found]) -> Counter[str]:
     times = Counter(item.entity_id for item in items if item.entity_id is not None)
     found: Counter[str] = Counter()
     for chunk in chunks(times):
+        # By entity: SQLite would begin with the index of keys and read every tag there is.
         statement = select(table.value, table.entity_id).where(
-            table.key_id == number, table.entity_id.in_(chunk)
+            table.key_id + 0 == number, table.entity_id.in_(chunk)
         )
         for value, entity_id in connection.execute(statement):
             found[value] += times[entity_id]

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 from sqlalchemy import select
 
 from callboard import contributions as c
-from callboard.entities import Entity, EntityRef
+from callboard.entities import EntityRef
 from callboard.errors import InputError
 from callboard.i18n import Text, Translator
 from callboard_web.parts import Part
@@ -20,7 +20,7 @@ LONGEST: Final = 300
 
 def _entities(context: c.ActivityContext) -> Mapping[int, c.ActivityItem]:
     refs = {event.id: ref for event in context.events if (ref := _ref(event.subject))}
-    known = context.host.catalog.get_many(set(refs.values()))
+    known = context.host.catalog.titles(set(refs.values()))
     return {
         event.id: _entity(event, refs[event.id], known.get(refs[event.id]))
         for event in context.events
@@ -28,15 +28,15 @@ def _entities(context: c.ActivityContext) -> Mapping[int, c.ActivityItem]:
     }
 
 
-def _entity(event: c.Event, ref: EntityRef, entity: Entity | None) -> c.ActivityItem:
-    name = entity.title if entity else ref.name
+def _entity(event: c.Event, ref: EntityRef, title: str | None) -> c.ActivityItem:
+    name = ref.name if title is None else title
     what = event.kind.rpartition(".")[2]
     texts: dict[str, Text] = {
         "created": _("%(name)s came into the catalog", name=name),
         "updated": _("%(name)s changed", name=name),
         "deleted": _("%(name)s left the catalog", name=name),
     }
-    path = ref.path("history") if what == "updated" and entity else ref.path()
+    path = ref.path("history") if what == "updated" and title is not None else ref.path()
     source = str(event.data.get("source", ""))
     return c.ActivityItem(text=texts.get(what, event.kind), path=path, detail=source)
 

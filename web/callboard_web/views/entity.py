@@ -206,7 +206,7 @@ def _context(
     notes = portal.slots.tab_notes(list(tabs.values()), found, asker)
     above = _above(found)
     with catalog.snapshot():
-        named = catalog.get_many([ref for ref in (found.owner, above) if ref])
+        named = catalog.titles([ref for ref in (found.owner, above) if ref])
         problems = catalog.problems(found.ref, limit=PROBLEM_LIMIT)
         lines = problem_lines(catalog, problems)
         source = _source(portal, found)

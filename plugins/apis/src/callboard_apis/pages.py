@@ -24,8 +24,8 @@ def draw_index(context: PageContext) -> Fragment:
     del rows[PAGE:]
     owners = {row.owner: EntityRef.parse(row.owner) for row in rows if row.owner}
     owners |= {row.value: EntityRef.parse(row.value) for row in facets["owner"] if row.value}
-    found = context.host.catalog.get_many(owners.values())
-    titles = {text: found[ref].title if ref in found else ref.name for text, ref in owners.items()}
+    found = context.host.catalog.titles(owners.values())
+    titles = {text: found.get(ref, ref.name) for text, ref in owners.items()}
     kept = {
         name: value
         for name in ("q", "type", "owner", "faulty")

@@ -228,9 +228,11 @@ def load_facets(connection: Connection, chosen: Filter) -> dict[str, Sequence[An
     for name in ("type", "owner"):
         column = api.c[name]
         number = func.count().label("number")
+        # Definitions are joined where they are asked for: there are as many as APIs.
+        rows_of = api.join(definition, isouter=True) if chosen.faulty else api
         query = (
             select(column.label("value"), number)
-            .select_from(api.join(definition, isouter=True))
+            .select_from(rows_of)
             .where(*_conditions(chosen, without=name))
             .group_by(column)
             .order_by(number.desc(), column)

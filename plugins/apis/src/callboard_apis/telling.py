@@ -13,11 +13,11 @@ def describe(context: ActivityContext) -> Mapping[int, ActivityItem]:
     """Say which API changed and whether that breaks anything; first sights are left out."""
     events = [event for event in context.events if not event.data.get("first")]
     refs = {event.id: EntityRef.parse(event.subject) for event in events}
-    found = context.host.catalog.get_many(refs.values())
+    found = context.host.catalog.titles(refs.values())
     told = {}
     for event in events:
         ref = refs[event.id]
-        title = found[ref].title if ref in found else ref.name
+        title = found.get(ref, ref.name)
         breaking = int(event.data.get("breaking") or 0)
         version = str(event.data.get("version") or "")
         told[event.id] = ActivityItem(

@@ -234,7 +234,7 @@ def draw_index(context: PageContext) -> Fragment:
         rows = queries.load_index(connection, words_of(text), after)
     shown = rows[: queries.LIST]
     refs = {EntityRef.parse(row.owner) for row in shown if row.owner}
-    owners = context.host.catalog.get_many(refs) if refs else {}
+    owners = context.host.catalog.titles(refs)
     values = {
         "text": text,
         "rows": [(row, EntityRef.parse(row.ref), EntityRef.parse(row.owner) if row.owner else None)
