@@ -37,6 +37,9 @@ from callboard_web.words import Words
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
+MOST_ICONS: Final = 500
+"""Icons that are kept as they were written; names that plugins make up must not fill memory."""
+
 _reader: ContextVar[Reader] = ContextVar("reader")
 _token: ContextVar[str] = ContextVar("token", default="")
 
@@ -73,6 +76,7 @@ class Renderer:
     ) -> None:
         self.translations = translations
         self._assets = assets
+        self._icons: dict[tuple[str, str], Markup] = {}
         plugins = {name: FileSystemLoader(path / name) for name, path in directories.items()}
         self._environment = Environment(
             loader=ChoiceLoader([FileSystemLoader(TEMPLATES), _PluginTemplates(plugins)]),
@@ -200,9 +204,15 @@ class Renderer:
 
     def icon(self, name: str, classes: str = "i") -> Markup:
         """Give an icon of the sprite; it says nothing to a screen reader."""
-        return Markup('<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
-            classes, self._assets.url("icons.svg"), name
-        )
+        key = (name, classes)
+        made = self._icons.get(key)
+        if made is None:
+            made = Markup('<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
+                classes, self._assets.url("icons.svg"), name
+            )
+            if len(self._icons) < MOST_ICONS:
+                self._icons[key] = made
+        return made
 
     def mark(self, status: str) -> Markup:
         """Give the mark of a status alone; a word must stand beside it."""
