@@ -16,6 +16,8 @@ MOST_WORK: Final = 120_000
 """Pieces of lines that are looked at while the order of the columns is improved."""
 
 MOST_SWEEPS: Final = 12
+MOST_IN_VAIN: Final = 3
+"""Sweeps in a row that lessen nothing: the later ones hardly ever do."""
 
 MOST_JOINTS: Final = 2_000
 """Places where lines pass a column; the longest lines beyond these go round above."""
@@ -158,8 +160,9 @@ def _reduce_crossings(columns: Columns) -> None:
         before[right].append(left)
     sweeps = max(2, min(MOST_SWEEPS, MOST_WORK // (len(columns.pieces) + 1)))
     best, fewest = [list(column) for column in columns.order], crossings(columns, after)
+    in_vain = 0
     for sweep in range(sweeps):
-        if not fewest:
+        if not fewest or in_vain == MOST_IN_VAIN:
             break
         rightward = sweep % 2 == 0
         neighbours = before if rightward else after
@@ -169,8 +172,9 @@ def _reduce_crossings(columns: Columns) -> None:
             if 0 <= beside < len(columns.order):
                 _sort(columns.order[index], columns.order[beside], neighbours)
         found = crossings(columns, after)
+        in_vain += 1
         if found < fewest:
-            best, fewest = [list(column) for column in columns.order], found
+            best, fewest, in_vain = [list(column) for column in columns.order], found, 0
     columns.order = best
 
 
@@ -194,8 +198,9 @@ def crossings(columns: Columns, after: defaultdict[int, list[int]]) -> int:
         place = {number: at for at, number in enumerate(columns.order[index + 1])}
         seen: list[int] = []
         for number in column:
-            ends = sorted(place[other] for other in after[number])
-            found += sum(len(seen) - bisect_right(seen, end) for end in ends)
+            ends = [place[other] for other in after[number]]
+            for end in ends:
+                found += len(seen) - bisect_right(seen, end)
             for end in ends:
                 insort(seen, end)
     return found

@@ -13,6 +13,8 @@ _NO_WIDTH: Final = frozenset({"Mn", "Me", "Cf", "Cc"})
 
 def units(text: str) -> int:
     """Give the width of a text in Latin characters; marks that combine have none."""
+    if text.isascii() and text.isprintable():
+        return len(text)
     return sum(_units(character) for character in text)
 
 
@@ -23,6 +25,8 @@ def pixels(text: str, unit: float = UNIT) -> int:
 
 def shorten(text: str, most: int) -> str:
     """Cut a text at a width in units, with an ellipsis."""
+    if len(text) <= most and text.isascii():
+        return text
     width = 0
     for index, character in enumerate(text):
         width += _units(character)
