@@ -41,7 +41,11 @@ def has_placeholder(value: Any) -> bool:
         if len(value) == 1 and next(iter(value)).startswith("$"):
             return True
         value = value.values()
-    return any(type(item) in (dict, list) and has_placeholder(item) for item in value)
+    for item in value:
+        kind = type(item)
+        if (kind is dict or kind is list) and has_placeholder(item):
+            return True
+    return False
 
 
 def resolve(document: dict[str, Any], read: Read, *, path: str) -> Resolved:

@@ -220,18 +220,19 @@ class EntityRows:
 def fields_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Give the (dotted key, value), both lower-case, that have no column of their own."""
     count = 0
-    metadata = document["metadata"]
-    for root, value in (("metadata", _own(metadata)), ("spec", document.get("spec"))):
-        for key, found in _flat(root, value, 0):
-            if key in IN_COLUMNS:
-                continue
-            # Measured in lower case, which may be longer.
-            lower_key, lower = key.lower(), found.lower()
-            if len(lower_key) <= LONGEST_KEY and len(lower) <= LONGEST_VALUE:
-                yield lower_key, lower
-                count += 1
-                if count >= MOST_FIELDS:
-                    return
+    flat: list[tuple[str, str]] = []
+    _flatten(flat, "metadata", _own(document["metadata"]), 0)
+    _flatten(flat, "spec", document.get("spec"), 0)
+    for key, found in flat:
+        if key in IN_COLUMNS:
+            continue
+        # Measured in lower case, which may be longer.
+        lower_key, lower = key.lower(), found.lower()
+        if len(lower_key) <= LONGEST_KEY and len(lower) <= LONGEST_VALUE:
+            yield lower_key, lower
+            count += 1
+            if count >= MOST_FIELDS:
+                return
 
 
 _NOT_INDEXED: Final = frozenset(
@@ -249,17 +250,18 @@ def _own(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _flat(path: str, value: Any, depth: int) -> Iterator[tuple[str, str]]:
+def _flatten(flat: list[tuple[str, str]], path: str, value: Any, depth: int) -> None:
+    """Add the dotted path and the text of each plain value. Every entity passes here: no frills."""
     if isinstance(value, str):
-        yield path, value
+        flat.append((path, value))
     elif isinstance(value, dict):
         if depth < DEEPEST_FIELD:
             for key, item in value.items():
-                yield from _flat(f"{path}.{key}", item, depth + 1)
+                _flatten(flat, f"{path}.{key}", item, depth + 1)
     elif isinstance(value, list):
         for item in value:
-            yield from _flat(path, item, depth + 1)
+            _flatten(flat, path, item, depth + 1)
     elif isinstance(value, bool):
-        yield path, "true" if value else "false"
+        flat.append((path, "true" if value else "false"))
     elif value is not None:
-        yield path, str(value)
+        flat.append((path, str(value)))

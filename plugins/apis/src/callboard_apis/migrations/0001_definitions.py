@@ -70,6 +70,8 @@ def _create_apis() -> None:
     )
     op.create_index("ix_apis_api_waiting", "apis_api", ["waiting"])
     op.create_index("ix_apis_api_title", "apis_api", ["title", "ref"])
+    op.create_index("ix_apis_api_type", "apis_api", ["type"])
+    op.create_index("ix_apis_api_owner", "apis_api", ["owner"])
     op.create_table(
         "apis_version",
         sa.Column("id", sa.Integer, primary_key=True),
