@@ -123,6 +123,12 @@ def _jobs(context: c.ActivityContext) -> Mapping[int, c.ActivityItem]:
 
 
 PART: Final = Part(
+    navigation=(
+        c.NavItem(
+            name="activity", title=_("Activity"), path="/activity", icon="commit", order=90,
+            letter="v",
+        ),
+    ),
     acts=(
         c.Act(
             name="activity", title=_("See what happened"), path="/activity", icon="clock",

@@ -58,7 +58,8 @@ def _context(portal: Portal, request: Request, form: Form) -> dict[str, Any]:
 
 def _people(portal: Portal, text: str) -> Sequence[Entity]:
     """Give the people a name may mean, or the first ones there are."""
-    asked = ListRequest(kinds=("user",), text=text, sort="title", limit=PEOPLE)
+    name = text.removeprefix("user:").removeprefix("default/")  # references are pasted too
+    asked = ListRequest(kinds=("user",), text=name, sort="title", limit=PEOPLE)
     return portal.runtime.catalog.list(asked).entities
 
 

@@ -28,7 +28,9 @@ def _health(context: EntityContext) -> Fragment | None:
     ownership = Ownership(_catalog(context))
     ref = stored_form(context.entity.ref)
     all_owners = ownership.owners(ref, with_others=True)
-    switched = context.query.get("owned") == "all" and len(all_owners) > 1
+    asked = context.query.get("owned")
+    nothing = asked != "own" and not ownership.owned([ref])  # what their teams own says more
+    switched = (asked == "all" or nothing) and len(all_owners) > 1
     owners = all_owners if switched else [ref]
     if not ownership.owned(all_owners):
         return None
@@ -98,6 +100,10 @@ PART: Final = Part(
         ),
     ),
     acts=(
+        Act(
+            name="people", title=_("Find a person"), path="/people", icon="user",
+            words=_("people members users colleagues"), order=75,
+        ),
         Act(
             name="ownership", title=_("See what has no owner"), path="/ownership", icon="users",
             words=_("ownership gaps orphan unknown left"), order=60,

@@ -34,6 +34,14 @@ PART: Final = Part(
             icon="plus", words=_("create save filter list new"), order=110,
         ),
         Act(
+            name="tags", title=_("See all tags"), path="/tags", icon="mark",
+            words=_("labels index"), order=112,
+        ),
+        Act(
+            name="types", title=_("See all types"), path="/types", icon="catalog",
+            words=_("kinds index service library"), order=114,
+        ),
+        Act(
             name="read-sources", title=_("Read sources again"), path="/sources",
             icon="sync", words=_("refresh all import sync"), order=120,
         ),

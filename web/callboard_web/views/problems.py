@@ -54,6 +54,8 @@ def problems(request: Request) -> Response:
         offset=offset,
     )
     counts = catalog.problem_counts()
+    asked = {EntityRef.parse(chosen.owner)} if chosen.owner else set()
+    owners = catalog.titles(asked | {item.owner for item in found if item.owner})
     context = {
         "chosen": chosen,
         "problems": found[:LIMIT],
@@ -61,6 +63,8 @@ def problems(request: Request) -> Response:
         "limit": LIMIT,
         "more": len(found) > LIMIT,
         "counts": counts,
+        "owners": owners,
+        "owner_title": next((owners[ref] for ref in asked if ref in owners), ""),
         "total": sum(counts.values()),
         "sources": [item.name for item in catalog.sources()],
         "kinds": KINDS,
