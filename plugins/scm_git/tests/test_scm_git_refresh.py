@@ -22,12 +22,13 @@ from callboard.contributions import Badge, ColumnContext, EntityContext
 from callboard.entities import Entity, EntityRef
 from callboard.host import Host
 from callboard.identity import ANONYMOUS
+from callboard.jobs.runs import runs
 from callboard.testing import Clock, PostgresServer
 from callboard_scm_git import models, views
 from callboard_scm_git.commands import app
 from callboard_scm_git.metrics import count_repositories, longest_failure
 from callboard_scm_git.queries import load_repositories
-from callboard_scm_git.refresh import refresh_all
+from callboard_scm_git.refresh import TOGETHER, refresh_all
 from callboard_web.app import create_app
 from callboard_web.runtime import Runtime
 
@@ -160,6 +161,31 @@ def test_events_have_a_repository_read_once_for_all_its_entities(host: Host) -> 
         "order": NOW - timedelta(days=90),
         "cart": NOW - timedelta(days=60),
     }
+
+
+def test_many_new_repositories_are_read_by_one_job(
+    runtime: Runtime, host: Host, origin: Origin
+) -> None:
+    folder = origin.path.parent
+    entities = []
+    for number in range(TOGETHER + 5):
+        if number >= 5:  # the first five are not there
+            subprocess.run(["git", "clone", "-q", "--bare", origin.path, folder / f"many-{number}"],
+                           check=True)  # fmt: skip
+        document = yaml.safe_load(COMPONENT.format(name=f"many-{number}"))
+        url = (folder / f"many-{number}").as_uri()
+        document["metadata"]["annotations"] = {"backstage.io/source-location": f"url:{url}"}
+        entities.append(document)
+    (origin.path / "order" / "catalog_info.yaml").write_text(yaml.safe_dump_all(entities))
+    origin.commit("Add many services", 0)
+    runtime.jobs.submit(None, "catalog", "refresh", {"source": "shop"}, key="shop")
+    runtime.jobs.run_once()
+    many = [row for row in rows(host) if "many-" in row.url]
+    assert len(many) == TOGETHER + 5
+    assert sum(row.failing_since is not None for row in many) == 5
+    assert sum(row.read_at == NOW for row in many) == TOGETHER
+    with runtime.database.read() as connection:
+        assert len(runs(connection, plugin="scm_git", name="read_many")) == 1
 
 
 def test_nothing_moved_means_no_writes(runtime: Runtime, host: Host) -> None:

@@ -1,11 +1,13 @@
 """Writes into the plugin's tables."""
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
     Connection,
+    RowMapping,
     String,
     Table,
     and_,
@@ -30,6 +32,8 @@ from callboard_docs.models import blob, entity, file, page, problem, rendition, 
 _ = Translator("docs")
 
 AT_ONCE: Final = 500
+_Before = RowMapping
+"""A row of an entity as it was, with the address of its site."""
 UNUSED_FOR: Final = timedelta(days=1)
 """Renditions that no page shows are kept so long: another reading may be about to use them."""
 
@@ -74,28 +78,45 @@ def register_site(
 def write_entities(connection: Connection, entities: Iterable[Entity], now: datetime) -> set[int]:
     """Keep which documentation entities show; give the sites they need."""
     sites: set[int] = set()
-    for item in entities:
-        row = _entity_row(connection, item, now)
-        known = connection.execute(select(entity).where(entity.c.ref == row["ref"])).first()
-        if known is None:
-            insert_new(connection, entity, [row])
-        elif any(known._mapping[name] != value for name, value in row.items()):
-            connection.execute(update(entity).where(entity.c.ref == row["ref"]).values(row))
-        if row["site_id"] is not None:
-            sites.add(row["site_id"])
+    rest = iter(entities)
+    while some := list(itertools.islice(rest, AT_ONCE)):
+        known = _known_entities(connection, some)
+        new = []
+        for item in some:
+            before = known.get(str(item.ref))
+            row = _entity_row(connection, item, now, before)
+            if before is None:
+                new.append(row)
+            elif any(before[name] != value for name, value in row.items()):
+                connection.execute(update(entity).where(entity.c.ref == row["ref"]).values(row))
+            if row["site_id"] is not None:
+                sites.add(row["site_id"])
+        insert_new(connection, entity, new)
     return sites
 
 
-def _entity_row(connection: Connection, item: Entity, now: datetime) -> dict[str, Any]:
+def _known_entities(connection: Connection, items: Sequence[Entity]) -> dict[str, _Before]:
+    """Give the rows of entities, each with the address of its site."""
+    query = (
+        select(entity, site.c.url, site.c.folder, site.c.reference)
+        .join(site, site.c.id == entity.c.site_id, isouter=True)
+        .where(entity.c.ref.in_([str(item.ref) for item in items]))
+    )
+    return {row["ref"]: row for row in connection.execute(query).mappings()}
+
+
+def _entity_row(
+    connection: Connection, item: Entity, now: datetime, before: _Before | None
+) -> dict[str, Any]:
     number: int | None = None
     target, path = "", ""
     fault: Text = ""
     try:
         borrowed = borrowed_from(item)
-        if borrowed is None:
-            number = register_site(connection, address_of(item), now)
-        else:
+        if borrowed is not None:
             target, path = str(borrowed[0]), borrowed[1]
+        else:
+            number = _site_of(connection, address_of(item), now, before)
     except CallboardError as error:
         fault = said(error)
     title = item.title[:250]
@@ -109,6 +130,15 @@ def _entity_row(connection: Connection, item: Entity, now: datetime) -> dict[str
         "folded": f"{title} {item.ref.name}".casefold()[:600],
         "owner": str(item.owner or ""),
     }
+
+
+def _site_of(
+    connection: Connection, address: Address, now: datetime, before: _Before | None
+) -> int:
+    if before is None or before["site_id"] is None:
+        return register_site(connection, address, now)
+    is_same = address == Address(before["url"], before["folder"], before["reference"])
+    return int(before["site_id"]) if is_same else register_site(connection, address, now)
 
 
 def forget_entities(connection: Connection, refs: Collection[str]) -> None:

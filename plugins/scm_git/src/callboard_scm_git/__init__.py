@@ -120,7 +120,7 @@ def callboard_home_cards() -> Iterable[HomeCard]:
 
 @hookimpl
 def callboard_jobs() -> Iterable[Job]:
-    from callboard_scm_git.refresh import run_read, run_refresh
+    from callboard_scm_git.refresh import run_read, run_read_many, run_refresh
 
     return [
         Job(
@@ -131,6 +131,12 @@ def callboard_jobs() -> Iterable[Job]:
             timeout=timedelta(hours=1),
         ),
         Job(name="read", title=_("Read one repository"), run=run_read),
+        Job(
+            name="read_many",
+            title=_("Read repositories that changed together"),
+            run=run_read_many,
+            timeout=timedelta(hours=1),
+        ),
     ]
 
 

@@ -20,11 +20,15 @@ RENEWAL: Final = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the tables hold of a repository. `folders` maps paths to the state they were read at."""
+    """What the tables hold of a repository.
+
+    `folders` maps paths to the state they were read at; `fault` is why it cannot be read.
+    """
 
     state: str
     read_at: datetime | None
     folders: Mapping[str, str]
+    fault: str | None = None
 
     def is_current(self, state: str, now: datetime) -> bool:
         if self.read_at is None or now - self.read_at >= RENEWAL:

@@ -1,7 +1,8 @@
 """Finds the repositories that entities name and reads each of them once."""
 
+import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -11,7 +12,7 @@ from callboard.entities import Catalog, Entity, EntityRef
 from callboard.errors import CallboardError, InputError
 from callboard.repositories import ANNOTATIONS, Place, place_of
 from callboard_scm_git import store
-from callboard_scm_git.reading import read_repository
+from callboard_scm_git.reading import Known, read_repository
 
 if TYPE_CHECKING:
     from callboard.host import Host
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAGE = 500
+MAXIMUM_ERROR = 1000
+TOGETHER = 20
+"""From so many repositories on, one job reads all of those that a batch of events is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +64,21 @@ def refresh_all(
     """
     wanted = find_places(host.catalog)
     _register_all(host, wanted)
+    return read_many(host, wanted, progress)
+
+
+def read_many(
+    host: "Host", urls: Iterable[str], progress: Callable[[int, int, str], None]
+) -> list[Outcome]:
+    """Read registered repositories, some at a time."""
+    listed = sorted(urls)
     outcomes = []
     with ThreadPoolExecutor(host.settings.readers, thread_name_prefix="scm_git") as pool:
-        running = [pool.submit(read_one, host, url) for url in sorted(wanted)]
+        running = [pool.submit(read_one, host, url) for url in listed]
         for done, future in enumerate(as_completed(running), 1):
             outcome = future.result()
             outcomes.append(outcome)
-            progress(done, len(wanted), outcome.url)
+            progress(done, len(listed), outcome.url)
     return sorted(outcomes, key=lambda outcome: outcome.url)
 
 
@@ -83,28 +95,29 @@ def read_one(host: "Host", url: str) -> Outcome:
     """Read one registered repository; a fault is noted in its row and given back."""
     with host.read() as connection:
         known = store.known(connection, url)
-        failing = store.is_failing(connection, url)
     if known is None:
         return Outcome(url, "unchanged")
     try:
         reading = read_repository(host.git(url), known, host.now())
     except CallboardError as error:
-        return _failed(host, url, str(error))
+        return _failed(host, url, known, str(error))
     except Exception as error:
         log.exception("Reading %s failed.", url)
-        return _failed(host, url, f"{type(error).__name__} while it was read; the log has more.")
+        reason = f"{type(error).__name__} while it was read; the log has more."
+        return _failed(host, url, known, reason)
     if reading is not None:
         with host.write() as connection:
             store.write_reading(connection, url, reading, host.now())
-    elif failing:
+    elif known.fault is not None:
         with host.write() as connection:
             store.mark_reachable(connection, url)
     return Outcome(url, "unchanged" if reading is None else "read")
 
 
-def _failed(host: "Host", url: str, error: str) -> Outcome:
-    with host.write() as connection:
-        store.mark_failing(connection, url, error[:1000], host.now())
+def _failed(host: "Host", url: str, known: Known, error: str) -> Outcome:
+    if known.fault != error[:MAXIMUM_ERROR]:
+        with host.write() as connection:
+            store.mark_failing(connection, url, error[:MAXIMUM_ERROR], host.now())
     return Outcome(url, "failed", error)
 
 
@@ -123,6 +136,14 @@ def run_read(context: JobContext) -> None:
         raise CallboardError(outcome.error)
 
 
+def run_read_many(context: JobContext) -> None:
+    """The job asked for when many changed at once; what fails is left to the scheduled job."""
+    urls = context.payload.get("urls")
+    if not isinstance(urls, list):
+        raise InputError("The job scm_git.read_many was given no urls; expected a list of them.")
+    read_many(context.host, [str(url) for url in urls], context.progress)
+
+
 def on_entities(context: EventContext) -> None:
     """Have the repositories of new and changed entities read, each once."""
     host = context.host
@@ -132,9 +153,14 @@ def on_entities(context: EventContext) -> None:
     if not wanted:
         return
     with host.read() as connection:
-        present = store.registered(connection)
+        present = store.registered(connection, wanted.keys())
     if any(paths - present.get(url, set()) for url, paths in wanted.items()):
         with host.write() as connection:
             store.register(connection, wanted)
-    for url in sorted(wanted):
+    urls = sorted(wanted)
+    if len(urls) >= TOGETHER:
+        key = hashlib.sha256("\n".join(urls).encode()).hexdigest()
+        host.submit("read_many", {"urls": urls}, key=key)
+        return
+    for url in urls:
         host.submit("read", {"url": url}, key=url[-300:])

@@ -1,15 +1,16 @@
 """Writes readings into the plugin's tables."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from callboard_scm_git.models import activity, commit, contributor, folder, reference, repository
 from callboard_scm_git.reading import Known, Reading
 
+AT_ONCE: Final = 500
 MAXIMUM_FOLDERS: Final = 200
 MAXIMUM_ROWS: Final = 100
 """How many contributors, branches and tags are kept; their numbers are kept beside."""
@@ -18,39 +19,48 @@ Wanted = Mapping[str, Set[str]]
 """The folders of interest by repository; the whole repository goes without saying."""
 
 
-def registered(connection: Connection) -> dict[str, set[str]]:
-    """Give the folders that are read, by repository."""
+def registered(connection: Connection, urls: Collection[str] | None = None) -> dict[str, set[str]]:
+    """Give the folders that are read, by repository; of all repositories or of those named."""
     query = select(repository.c.url, folder.c.path).join(folder)
     found: dict[str, set[str]] = {}
-    for url, path in connection.execute(query):
-        found.setdefault(url, set()).add(path)
+    for some in (None,) if urls is None else _chunks(urls):
+        chosen = query if some is None else query.where(repository.c.url.in_(some))
+        for url, path in connection.execute(chosen):
+            found.setdefault(url, set()).add(path)
     return found
 
 
 def register(connection: Connection, wanted: Wanted) -> None:
     """Add the repositories and folders that are not there yet; they are read by a job."""
-    known = registered(connection)
+    known = registered(connection, wanted.keys())
+    empty = {"state": "", "head": "", "branch": "", "error": "",
+             "branches": 0, "tags": 0, "contributors": 0}  # fmt: skip
+    _insert_new(connection, repository, [{"url": url, **empty} for url in wanted.keys() - known])
+    numbers: dict[str, int] = {}
+    for some in _chunks(wanted):
+        query = select(repository.c.url, repository.c.id).where(repository.c.url.in_(some))
+        numbers.update((row.url, row.id) for row in connection.execute(query))
+    rows = []
     for url, paths in wanted.items():
-        if url not in known:
-            _insert_new(
-                connection,
-                repository,
-                {"url": url, "state": "", "head": "", "branch": "", "error": "",
-                 "branches": 0, "tags": 0, "contributors": 0},
-            )  # fmt: skip
-        number = connection.execute(
-            select(repository.c.id).where(repository.c.url == url)
-        ).scalar_one()
         missing = sorted({"", *paths} - known.get(url, set()))
         room = MAXIMUM_FOLDERS - len(known.get(url, set()))
-        for path in missing[:room]:
-            _insert_new(connection, folder, {"repository_id": number, "path": path, "state": ""})
+        rows += [
+            {"repository_id": numbers[url], "path": path, "state": ""} for path in missing[:room]
+        ]
+    _insert_new(connection, folder, rows)
 
 
-def _insert_new(connection: Connection, table: Table, row: dict[str, object]) -> None:
-    """Insert a row that another process may just have inserted as well."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(table).values(row).on_conflict_do_nothing())
+def _insert_new(connection: Connection, table: Table, rows: list[dict[str, object]]) -> None:
+    """Insert rows that another process may just have inserted as well."""
+    if rows:
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
+
+
+def _chunks(urls: Iterable[str]) -> Iterator[list[str]]:
+    listed = sorted(urls)
+    for start in range(0, len(listed), AT_ONCE):
+        yield listed[start : start + AT_ONCE]
 
 
 def forget(connection: Connection, wanted: Wanted) -> None:
@@ -75,24 +85,16 @@ def known(connection: Connection, url: str) -> Known | None:
     folders = connection.execute(
         select(folder.c.path, folder.c.state).where(folder.c.repository_id == row.id)
     )
-    return Known(row.state, row.read_at, {row.path: row.state for row in folders})
-
-
-def is_failing(connection: Connection, url: str) -> bool:
-    query = select(repository.c.failing_since).where(repository.c.url == url)
-    return connection.execute(query).scalar() is not None
+    fault = None if row.failing_since is None else row.error
+    return Known(row.state, row.read_at, {row.path: row.state for row in folders}, fault)
 
 
 def mark_failing(connection: Connection, url: str, error: str, now: datetime) -> None:
     """Note that a repository cannot be read and since when; what was read of it is kept."""
-    own = repository.c.url == url
+    since = func.coalesce(repository.c.failing_since, now)
     connection.execute(
-        update(repository).where(own, repository.c.failing_since.is_(None)).values(
-            failing_since=now
-        )
-    )  # fmt: skip
-    changed = repository.c.error != error
-    connection.execute(update(repository).where(own, changed).values(error=error))
+        update(repository).where(repository.c.url == url).values(failing_since=since, error=error)
+    )
 
 
 def mark_reachable(connection: Connection, url: str) -> None:
