@@ -2,13 +2,16 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
 
+from callboard import events
+from callboard.contributions import SearchSource
 from callboard.database import Database
 from callboard.errors import CallboardError, NotFoundError
 from callboard.host import Host
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 LOOKS_AT_ONCE: Final = 8
+REST: Final = 20
+"""A search source rests so many times as long as reading it took."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -81,7 +86,7 @@ class CatalogEngine:
             report=report,
         )
         self._looked: dict[str, datetime] = {}
-        self._indexed: dict[str, datetime] = {}
+        self._indexed: dict[str, _Indexed] = {}
 
     def register(self) -> None:
         """Make the table of sources equal to the settings."""
@@ -160,19 +165,37 @@ class CatalogEngine:
         sources = self.contributions.search_sources
         forget_search_sources(self.database, {contributed.key for contributed in sources})
         for contributed in sources:
-            now = self.now()
+            began = self.now()
             last = self._indexed.get(contributed.key)
-            if last is not None and now - last < contributed.value.every:
+            if last is not None and not self._is_due(contributed.value, last, began):
                 continue
-            self._indexed[contributed.key] = now
+            with self.database.read() as connection:
+                event = events.newest(connection)
             try:
                 host = self.host_for(contributed.plugin)
                 index_search_source(self.database, contributed.key, contributed.value.read(host))
+                done.append(contributed.key)
             except Exception as error:
                 self.report(contributed.plugin, f"search source {contributed.value.name}", error)
-                continue
-            done.append(contributed.key)
+            self._indexed[contributed.key] = _Indexed(began, self.now() - began, event)
         return done
+
+    def _is_due(self, source: SearchSource, last: "_Indexed", now: datetime) -> bool:
+        if now - last.at >= source.every:
+            return True
+        if not source.changed_by or now - last.at < last.took * REST:
+            return False
+        with self.database.read() as connection:
+            return bool(events.read(connection, last.event, source.changed_by, limit=1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Indexed:
+    """When a search source was last read, how long that took, and the newest event before it."""
+
+    at: datetime
+    took: timedelta
+    event: int
 
 
 def make_registry(settings: CatalogSettings, contributions: Contributions) -> KindRegistry:

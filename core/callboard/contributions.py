@@ -315,13 +315,18 @@ class SearchDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSource:
-    """Gives the documents to be found; read on schedule, only what changed is written."""
+    """Gives the documents to be found; read on schedule, only what changed is written.
+
+    `changed_by` are kinds of events, as of `EventHandler`, after which it is read again within a
+    minute or two; one that takes long to read is not read more often than it can bear.
+    """
 
     name: str
     title: Text
     read: Callable[["Host"], Iterable[SearchDocument]]
     every: timedelta = timedelta(minutes=10)
     icon: str = "file"
+    changed_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

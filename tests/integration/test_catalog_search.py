@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from callboard import events
 from callboard.contributions import SearchDocument, SearchSource
 from callboard.database import Database
 from callboard.entities import EntityRef
@@ -188,8 +189,9 @@ class Pages:
 
     def contributions(self) -> Contributions:
         source = SearchSource(
-            name="pages", title="Pages", read=self.read, every=timedelta(minutes=1)
-        )
+            name="pages", title="Pages", read=self.read, every=timedelta(minutes=1),
+            changed_by=("docs.",),
+        )  # fmt: skip
         return Contributions(search_sources=(Contributed("docs", source),))
 
 
@@ -229,6 +231,20 @@ def test_documents_of_plugins(site: CatalogSite, clock: Clock) -> None:
     site.configure(contributions=Contributions(kinds=()))
     site.engine.index_search()
     assert site.service.search("manual") == []
+
+
+def test_documents_are_read_again_after_the_events_they_name(site: CatalogSite) -> None:
+    pages = Pages()
+    site.configure(contributions=pages.contributions())
+    assert site.engine.index_search() == ["docs.pages"]
+    for kind in ("other.thing", "docs.page.written"):
+        with site.database.write() as connection:
+            events.publish(connection, kind, "system:order", at=site.engine.now())
+    assert site.engine.index_search() == ["docs.pages"]
+    assert site.engine.index_search() == []
+    with site.database.write() as connection:
+        events.publish(connection, "other.thing", "system:order", at=site.engine.now())
+    assert site.engine.index_search() == []
 
 
 def test_hostile_documents_of_plugins(site: CatalogSite) -> None:

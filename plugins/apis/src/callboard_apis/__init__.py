@@ -115,7 +115,13 @@ def callboard_search_sources() -> Iterable[SearchSource]:
     from callboard_apis.finding import read_operations
 
     return [
-        SearchSource(name="operations", title=_("API operations"), read=read_operations, icon="api")
+        SearchSource(
+            name="operations",
+            title=_("API operations"),
+            read=read_operations,
+            icon="api",
+            changed_by=("apis.definition.changed",),
+        )
     ]
 
 

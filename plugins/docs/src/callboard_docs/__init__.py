@@ -125,7 +125,15 @@ def callboard_entity_tabs() -> Iterable[EntityTab]:
 def callboard_search_sources() -> Iterable[SearchSource]:
     from callboard_docs.search import read_sections
 
-    return [SearchSource(name="pages", title=_("Documentation"), read=read_sections, icon="docs")]
+    return [
+        SearchSource(
+            name="pages",
+            title=_("Documentation"),
+            read=read_sections,
+            icon="docs",
+            changed_by=("docs.site.read",),
+        )
+    ]
 
 
 @hookimpl
