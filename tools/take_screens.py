@@ -29,6 +29,7 @@ from browsing import (  # noqa: E402
     start_browser,
     visiting,
 )
+from failing import PATHS, failing_portal  # noqa: E402
 
 from callboard_web.runtime import Runtime  # noqa: E402
 from callboard_web.testing import portal_under_test  # noqa: E402
@@ -58,7 +59,10 @@ def name_of(path: str) -> str:
 
 @contextmanager
 def portals(folder: Path, chosen: argparse.Namespace) -> Iterator[list[tuple[str, str, str]]]:
-    """Give what to take as name, address of the portal and path: the demo, and an empty portal."""
+    """Give what to take as name, address of the portal and path.
+
+    The portals are the demo, an empty one, and one in which plugins fail.
+    """
     with ExitStack() as stack:
         demo: Runtime = stack.enter_context(demo_portal(folder / "demo"))
         clock = demo.clock
@@ -70,6 +74,8 @@ def portals(folder: Path, chosen: argparse.Namespace) -> Iterator[list[tuple[str
         found = [(name_of(path), full, path) for path in paths_of(demo)]
         nothing = paths_of(empty.runtime, states=False)
         found += [(f"empty-{name_of(path)}", bare, path) for path in nothing]
+        failing = stack.enter_context(served(stack.enter_context(failing_portal(folder / "fail"))))
+        found += [(f"failed-{name_of(path)}", failing, path) for path in PATHS]
         yield [item for item in found if chosen.only.search(item[2])]
 
 

@@ -1,10 +1,12 @@
 """axe-core on every page and state: nothing serious or moderate (WCAG 2.2 AA and good practice)."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from browsing import visiting
+from browsing import served, visiting
+from failing import PATHS, failing_portal
 from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
@@ -48,6 +50,20 @@ def test_nothing_grave_on_any_page(
             visit.page.evaluate(THEME, other)
             found += [f"{other}: {fault}" for fault in faults(visit.page, CONTRAST)]
             wrong += [f"{path}: {fault}" for fault in found]
+    assert wrong == [], "\n".join(wrong)
+
+
+def test_nothing_grave_where_plugins_fail(browser: Browser, tmp_path: Path) -> None:
+    wrong: list[str] = []
+    with (
+        failing_portal(tmp_path) as runtime,
+        served(runtime) as address,
+        visiting(browser, address, bypass_csp=True) as visit,
+    ):
+        visit.context.add_init_script(AXE_SCRIPT)
+        for path in PATHS:
+            visit.page.goto(path)
+            wrong += [f"{path}: {fault}" for fault in faults(visit.page, RULES)]
     assert wrong == [], "\n".join(wrong)
 
 

@@ -46,7 +46,6 @@ def test_phrases_and_names_that_are_no_operators() -> None:
     assert query.phrases == ("order service",)
     assert query.unknown == ("owners", "foo", "component")
     assert not parse(' "" owner:')
-    assert parse("x").with_filter(Filter("tag", ("a",))) == parse("tag:a x")
     assert parse("tag:a owner:b x").without("tag") == parse("owner:b x")
 
 

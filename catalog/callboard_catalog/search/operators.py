@@ -70,10 +70,6 @@ class Query:
         phrases = (f'"{phrase}"' for phrase in self.phrases)
         return " ".join([*map(str, self.filters), *phrases, *([rest] if rest else [])])
 
-    def with_filter(self, added: Filter) -> "Query":
-        """Give the query narrowed by one more operator."""
-        return replace(self, filters=tuple(_merged((*self.filters, added))))
-
     def without(self, operator: str) -> "Query":
         """Give the query without an operator."""
         kept = tuple(item for item in self.filters if item.operator != operator)

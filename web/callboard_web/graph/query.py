@@ -60,9 +60,6 @@ class GraphQuery:
     def at_depth(self, depth: int) -> "GraphQuery":
         return replace(self, depth=depth)
 
-    def towards(self, direction: Direction) -> "GraphQuery":
-        return replace(self, direction=direction)
-
     def with_relation(self, name: str) -> "GraphQuery":
         """Add a relation, or take it out where it is chosen."""
         return replace(self, relations=_toggled(self.relations, name))

@@ -53,6 +53,25 @@ ADDS: Final[Mapping[str, Text]] = {
     "metrics": _("Metrics"),
     "commands": _("Commands"),
 }
+PLACES: Final[Mapping[str, Text]] = {
+    "page": _("page"),
+    "form": _("form"),
+    "API routes": _("API routes"),
+    "home card": _("home card"),
+    "entity card": _("entity card"),
+    "entity tab": _("entity tab"),
+    "entity badge": _("badge"),
+    "entity source": _("entity source"),
+    "entity processor": _("entity processor"),
+    "catalog column": _("catalog column"),
+    "search source": _("search source"),
+    "what waits": _("what waits"),
+    "activity": _("activity"),
+    "webhook": _("webhook"),
+    "metric": _("metric"),
+}
+"""What the beginnings of the places mean that calls and errors are noted under."""
+
 _RANK: Final = {PluginState.FAILED: 0, PluginState.INCOMPATIBLE: 1}
 
 
@@ -65,6 +84,7 @@ def plugins(request: Request) -> Response:
         "states": {state: sum(item.state is state for item in records) for state in PluginState},
         "adds": {item.name: _adds(portal, item.name) for item in records},
         "errors": list(reversed(portal.runtime.plugins.errors))[:20],
+        "place_words": place_words,
         "contract": CONTRACT,
         "state_status": STATE_STATUS,
         "state_words": STATE_WORDS,
@@ -93,12 +113,22 @@ def plugin(request: Request) -> Response:
             for key, takes, default, text in (describe_fields(model) if model else ())
         ],
         "settings_text": inspect.getdoc(model) if model else "",
+        "place_words": place_words,
         "contract": CONTRACT,
         "state_status": STATE_STATUS,
         "state_words": STATE_WORDS,
         "crumbs": (Crumb(_("Plugins"), "/plugins"), Crumb(record.name)),
     }
     return portal.page(request, "plugin.html", context)
+
+
+def place_words(place: str) -> tuple[Text, str]:
+    """Give the words for a place on a page, and whom or what it was for: `entity card, api:x`."""
+    for start in sorted(PLACES, key=len, reverse=True):
+        rest = place.removeprefix(start)
+        if rest != place and rest[:1] in ("", " ", ","):
+            return PLACES[start], rest.strip(" ,")
+    return place, ""
 
 
 def _rank(record: PluginRecord) -> int:
