@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection, select, union_all
@@ -11,6 +12,9 @@ from sqlalchemy import Connection, select, union_all
 from callboard.entities import Entity, EntityRef, Relation
 from callboard_catalog import models
 from callboard_catalog.store.bulk import chunks
+
+REFERENCES: Final = 16_384
+"""References that are kept as they were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,17 @@ def stored_form(ref: EntityRef) -> str:
     return str(ref).replace("\0", "\ufffd")
 
 
+@lru_cache(maxsize=REFERENCES)
+def _ref(text: str) -> EntityRef:
+    """Read a reference as it is stored; pages name the same ones again and again."""
+    return EntityRef.parse(text)
+
+
+def _order(relation: Relation) -> tuple[str, str, str, str]:
+    target = relation.target
+    return (relation.type, target.kind, target.namespace, target.name)
+
+
 def relations_of(connection: Connection, refs: Collection[str]) -> dict[str, tuple[Relation, ...]]:
     """Give the relations of each entity in both directions, distinct, by type and target."""
     relation = models.relation
@@ -49,9 +64,9 @@ def relations_of(connection: Connection, refs: Collection[str]) -> dict[str, tup
         backward = select(relation.c.target_ref, relation.c.reverse, relation.c.source_ref).where(
             relation.c.target_ref.in_(chunk)
         )
-        for ref, kind, target in connection.execute(union_all(forward, backward)):
-            found[ref].add(Relation(kind, EntityRef.parse(target)))
-    return {ref: tuple(sorted(items)) for ref, items in found.items()}
+        for ref, kind, target in connection.execute(union_all(forward, backward)).all():
+            found[ref].add(Relation(kind, _ref(target)))
+    return {ref: tuple(sorted(items, key=_order)) for ref, items in found.items()}
 
 
 def declared_by(connection: Connection, rows: Iterable[Any]) -> dict[str, tuple[Relation, ...]]:
@@ -68,13 +83,13 @@ def declared_by(connection: Connection, rows: Iterable[Any]) -> dict[str, tuple[
     )  # fmt: skip
     for chunk in chunks(refs):
         statement = select(*columns).where(relation.origin_id.in_(chunk))
-        for origin, source, kind, target, reverse in connection.execute(statement):
+        for origin, source, kind, target, reverse in connection.execute(statement).all():
             ref = refs[origin]
             if source == ref:
-                found[ref].add(Relation(kind, EntityRef.parse(target)))
+                found[ref].add(Relation(kind, _ref(target)))
             if target == ref:
-                found[ref].add(Relation(reverse, EntityRef.parse(source)))
-    return {ref: tuple(sorted(items)) for ref, items in found.items()}
+                found[ref].add(Relation(reverse, _ref(source)))
+    return {ref: tuple(sorted(items, key=_order)) for ref, items in found.items()}
 
 
 def entities_of(
@@ -92,7 +107,7 @@ def entities_of(
     )
     return [
         Entity(
-            ref=EntityRef.parse(row.ref),
+            ref=_ref(row.ref),
             document=orjson.loads(row.document),
             relations=relations.get(row.ref, ()),
         )
@@ -119,7 +134,7 @@ def related_to(connection: Connection, refs: Collection[EntityRef], limit: int) 
     )
     found = []
     for row in connection.execute(statement):
-        other = EntityRef.parse(row.ref)
+        other = _ref(row.ref)
         title = row.title or other.name
         found.append(Related(row.type, other, title, other.kind, row.id is not None))
     return found
@@ -141,6 +156,5 @@ def referrers(connection: Connection, ref: EntityRef, *, limit: int) -> list[Ref
         .limit(limit)
     )
     return [
-        Referrer(EntityRef.parse(row.ref), row.title, row.relation)
-        for row in connection.execute(statement)
+        Referrer(_ref(row.ref), row.title, row.relation) for row in connection.execute(statement)
     ]

@@ -79,7 +79,7 @@ def site(database: Database, tmp_path: Path, clock: Clock) -> CatalogSite:
 def ask(site: CatalogSite, query: str, **more: Any) -> SearchResult:
     request = SearchRequest(query=parse(query), searcher=more.pop("searcher", SEARCHER), **more)
     with site.database.read() as connection:
-        return find(connection, request)
+        return find(connection, request, site.service.facet_index())
 
 
 def names(result: SearchResult) -> list[str]:
@@ -272,6 +272,7 @@ def test_completion(site: CatalogSite) -> None:
 
 def test_questions_do_not_grow_with_what_is_found(site: CatalogSite) -> None:
     asked: list[str] = []
+    site.service.facet_index()
     event.listen(site.database.engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
     counts = []
     for limit in (1, 50):

@@ -10,22 +10,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import (
-    BaseLoader,
     ChoiceLoader,
     Environment,
     FileSystemLoader,
     PrefixLoader,
     StrictUndefined,
     Template,
-    pass_context,
 )
-from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from callboard.contributions import Fragment
 from callboard.i18n import Text
 from callboard_web import csrf, formats
 from callboard_web.assets import Assets
+from callboard_web.cells import Cells
 from callboard_web.preferences import Reader
 from callboard_web.translations import (
     HOST_DOMAIN,
@@ -41,6 +39,9 @@ MOST_ICONS: Final = 500
 """Icons that are kept as they were written; names that plugins make up must not fill memory."""
 
 _reader: ContextVar[Reader] = ContextVar("reader")
+_domain: ContextVar[str] = ContextVar("domain", default=HOST_DOMAIN)
+"""Whose texts are drawn: a plugin's while one of its templates is, else the host's own."""
+
 _token: ContextVar[str] = ContextVar("token", default="")
 
 
@@ -54,10 +55,10 @@ def read_by(reader: Reader) -> Iterator[None]:
         _reader.reset(token)
 
 
-class _PluginTemplates(PrefixLoader):
-    """Keeps the plugin's name in that of the template: it tells the domain of its texts."""
-
-    load = BaseLoader.load
+def _filled(text: str, given: Mapping[str, Any]) -> Markup:
+    if not given and "%" not in text:
+        return Markup(text)  # noqa: S704 - translations are written as markup
+    return Markup(text) % given  # noqa: S704
 
 
 class Renderer:
@@ -79,7 +80,7 @@ class Renderer:
         self._icons: dict[tuple[str, str], Markup] = {}
         plugins = {name: FileSystemLoader(path / name) for name, path in directories.items()}
         self._environment = Environment(
-            loader=ChoiceLoader([FileSystemLoader(TEMPLATES), _PluginTemplates(plugins)]),
+            loader=ChoiceLoader([FileSystemLoader(TEMPLATES), PrefixLoader(plugins)]),
             autoescape=True,
             auto_reload=False,
             undefined=StrictUndefined,
@@ -110,11 +111,12 @@ class Renderer:
             if fragment.template
             else self._compiled(plugin, fragment.source)
         )
-        given = _token.set(token)
+        given, domain = _token.set(token), _domain.set(plugin)
         try:
             with read_by(reader):
                 content = template.render(fragment.context)
         finally:
+            _domain.reset(domain)
             _token.reset(given)
         return self._needed(plugin, fragment) + Markup(content)  # noqa: S704 - drawn with autoescape
 
@@ -137,6 +139,10 @@ class Renderer:
         """Give a text in the reader's language."""
         return self.translations.text(reader.locale, text)
 
+    def said_to_reader(self, text: Text) -> str:
+        """Give a text in the language of the reader of what is being drawn."""
+        return self.text(text, _reader.get())
+
     def _own(self, plugin: str, template: str) -> str:
         if not template.startswith(f"{plugin}/"):
             raise ValueError(f"The template must be named {plugin}/….html, not {template!r}.")
@@ -146,36 +152,36 @@ class Renderer:
         code = self._environment.compile(source, name=f"{plugin}/source", filename="<source>")
         return Template.from_code(self._environment, code, self._environment.make_globals(None))
 
-    def _texts_of(self, context: Context) -> Translations:
-        prefix, slash, _ = (context.name or "").partition("/")
-        return self.translations.translations(
-            _reader.get().locale, prefix if slash else HOST_DOMAIN
-        )
+    def _texts(self) -> Translations:
+        return self.translations.translations(_reader.get().locale, _domain.get())
 
     def _install_texts(self) -> None:
-        @pass_context
-        def gettext(context: Context, text: str) -> str:
-            return self._texts_of(context).gettext(text)
+        """Give templates `_`, `ngettext` and so on, as Jinja's "newstyle" functions are.
 
-        @pass_context
-        def ngettext(context: Context, text: str, plural: str, number: int) -> str:
-            return self._texts_of(context).ngettext(text, plural, number)
+        Those of Jinja take the context, which is copied for each call within a block or a loop.
+        """
 
-        @pass_context
-        def pgettext(context: Context, where: str, text: str) -> str:
-            return self._texts_of(context).pgettext(where, text)
+        def gettext(text: str, /, **given: Any) -> Markup:
+            return _filled(self._texts().gettext(text), given)
 
-        @pass_context
-        def npgettext(context: Context, where: str, text: str, plural: str, number: int) -> str:
-            return self._texts_of(context).npgettext(where, text, plural, number)
+        def ngettext(text: str, plural: str, number: int, /, **given: Any) -> Markup:
+            return _filled(self._texts().ngettext(text, plural, number), {"num": number, **given})
 
-        self._environment.install_gettext_callables(  # type: ignore[attr-defined]
-            gettext, ngettext, newstyle=True, pgettext=pgettext, npgettext=npgettext
+        def pgettext(where: str, text: str, /, **given: Any) -> Markup:
+            return _filled(self._texts().pgettext(where, text), {"context": where, **given})
+
+        def npgettext(where: str, text: str, plural: str, number: int, /, **given: Any) -> Markup:
+            found = self._texts().npgettext(where, text, plural, number)
+            return _filled(found, {"context": where, "num": number, **given})
+
+        self._environment.newstyle_gettext = True  # type: ignore[attr-defined]
+        self._environment.globals.update(
+            _=gettext, gettext=gettext, ngettext=ngettext, pgettext=pgettext, npgettext=npgettext
         )
 
     def _install_formats(self, words: Words) -> None:
         filters: dict[str, Callable[..., Any]] = {
-            "t": lambda text: self.text(text, _reader.get()),
+            "t": self.said_to_reader,
             "said": self.said,
             "age": self.age,
             "ago": self.ago,
@@ -188,6 +194,7 @@ class Renderer:
             "marked": formats.marked,
         }
         self._environment.filters.update(filters)
+        cells = Cells(self, words)
         self._environment.globals.update(
             asset=self._assets.url,
             icon=self.icon,
@@ -198,6 +205,8 @@ class Renderer:
             entity_url=formats.entity_url,
             form_token=form_token,
             kind_icon=lambda kind: formats.KIND_ICONS.get(kind, "box"),
+            list_cells=cells.row,
+            plugin_cell=cells.plugin,
         )
 
     # Marks. They are plain functions because a list calls them hundreds of times.
@@ -224,7 +233,7 @@ class Renderer:
         """Give a status in text: the mark carries the colour, the word the meaning."""
         colour, shape = formats.STATUS_MARKS.get(status, formats.STATUS_MARKS["unknown"])
         icon = self.icon(shape, "i spin" if status == "run" else "i")
-        return Markup('<span class="st {}">{}{}</span>').format(colour, icon, escape(words))
+        return Markup(f'<span class="st {colour}">{icon}{escape(words)}</span>')  # noqa: S704
 
     def pill(self, status: str, words: str, detail: str) -> Markup:
         """Give a status beside a title."""

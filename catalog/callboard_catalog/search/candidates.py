@@ -150,7 +150,7 @@ class _Asking:
         weighs = self.wanted.sort == "relevance" and not self.narrowed
         steps = self.steps if weighs else _WITHIN[-1:]
         for within in steps:
-            for row in self.connection.execute(self._matching(within).limit(most + 1)):
+            for row in self.connection.execute(self._matching(within).limit(most + 1)).all():
                 found.setdefault(row.id, (row, within))
             if len(found) > most:
                 return found, True

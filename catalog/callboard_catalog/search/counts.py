@@ -5,12 +5,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pyroaring import BitMap
 from sqlalchemy import Connection, func, select
 
 from callboard_catalog import models
+from callboard_catalog.facets import FacetIndex
 from callboard_catalog.search.filters import TAG_KEY
 from callboard_catalog.search.ranking import Found
-from callboard_catalog.store.bulk import chunks
 
 MOST_VALUES: Final = 8
 
@@ -26,20 +27,14 @@ class Count:
 
 
 def count(
-    connection: Connection, facet: str, items: Sequence[Found], selected: Collection[str]
+    index: FacetIndex, facet: str, items: Sequence[Found], selected: Collection[str]
 ) -> list[Count]:
     """Count the values of a facet, the commonest first; those selected are always among them."""
-    counted = _tags(connection, items) if facet == "tag" else _column(facet, items)
+    counted = _tags(index, items) if facet == "tag" else _column(facet, items)
     common = sorted(counted, key=lambda value: (-counted[value], value))[:MOST_VALUES]
     values = dict.fromkeys([*common, *sorted(selected)])
-    labels = _titles(connection, values) if facet == "owner" else {}
     return [
-        Count(
-            value,
-            labels.get(value) or (value.partition("/")[2] if facet == "owner" else "") or value,
-            counted[value],
-            value in selected,
-        )
+        Count(value, index.label(facet, value), counted[value], value in selected)
         for value in values
     ]
 
@@ -48,21 +43,16 @@ def _column(facet: str, items: Sequence[Found]) -> Counter[str]:
     return Counter(value for item in items if (value := getattr(item, facet)))
 
 
-def _tags(connection: Connection, items: Sequence[Found]) -> Counter[str]:
-    table, key = models.entity_field.c, models.field_key.c
-    number = connection.scalar(select(key.id).where(key.name == TAG_KEY))
-    if number is None:
-        return Counter()
+def _tags(index: FacetIndex, items: Sequence[Found]) -> Counter[str]:
     # Several documents may be about one entity, whose tags count for each.
     times = Counter(item.entity_id for item in items if item.entity_id is not None)
+    once = BitMap(times)
+    often = BitMap(number for number, count in times.items() if count > 1)
     found: Counter[str] = Counter()
-    for chunk in chunks(times):
-        # By entity: SQLite would begin with the index of keys and read every tag there is.
-        statement = select(table.value, table.entity_id).where(
-            table.key_id + 0 == number, table.entity_id.in_(chunk)
-        )
-        for value, entity_id in connection.execute(statement):
-            found[value] += times[entity_id]
+    for tag, rows in index.values["tag"].items():
+        if number := rows.intersection_cardinality(once):
+            found[tag] = number + sum(times[row] - 1 for row in rows & often)
+    found.pop("", None)
     return found
 
 

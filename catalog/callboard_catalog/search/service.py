@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 from callboard.entities import EntityRef
 from callboard.errors import InputError
 from callboard_catalog import models
+from callboard_catalog.facets import FacetIndex
 from callboard_catalog.search.candidates import Sort, Wanted, by_reference, candidates
 from callboard_catalog.search.counts import Count, count
 from callboard_catalog.search.filters import NOBODY, Searcher, narrow
@@ -21,7 +22,7 @@ from callboard_catalog.search.ranking import EXACT, Found, score
 from callboard_catalog.search.suggest import suggest
 from callboard_catalog.search.words import Words, folded
 
-MOST_RANKED: Final = 500
+MOST_RANKED: Final = 300
 """Entities, and documents, that are ranked for one page; there may be more that match."""
 
 SHORTEST_BEGUN: Final = 2
@@ -102,8 +103,13 @@ def search(
     return find(connection, request).hits
 
 
-def find(connection: Connection, request: SearchRequest) -> SearchResult:
-    """Search; the number of questions to the database does not grow with what is found."""
+def find(
+    connection: Connection, request: SearchRequest, index: FacetIndex | None = None
+) -> SearchResult:
+    """Search; the number of questions to the database does not grow with what is found.
+
+    Facets are counted with `index`, that of the connection's state; without it there are none.
+    """
     query = request.query
     words = Words.of_query(query.words, SHORTEST_BEGUN)
     if not words and (query.words or not (query.filters or request.chosen)):
@@ -123,7 +129,7 @@ def find(connection: Connection, request: SearchRequest) -> SearchResult:
         return result
     return replace(
         result,
-        facets=_facets(connection, request, wanted, ranked),
+        facets=_facets(connection, request, wanted, ranked, index) if index else {},
         meant="" if ranked else _meant(connection, query),
     )
 
@@ -190,6 +196,7 @@ def _facets(
     request: SearchRequest,
     wanted: Wanted,
     ranked: list[tuple[float, Found]],
+    index: FacetIndex,
 ) -> dict[str, list[Count]]:
     """Count each facet under all that is chosen but its own."""
     counted = {}
@@ -201,7 +208,7 @@ def _facets(
             narrowing = narrow(connection, (*request.query.filters, *others), request.searcher)
             items, _ = candidates(connection, replace(wanted, narrowing=narrowing))
         selected = {value for item in chosen for value in item.values}
-        counted[name] = count(connection, name, items, selected)
+        counted[name] = count(index, name, items, selected)
     return counted
 
 

@@ -105,8 +105,9 @@ class Palette:
 
     def find(self, request: SearchRequest) -> SearchResult:
         """Search in one state of the catalog."""
-        with self.runtime.database.read() as connection:
-            return find(connection, request)
+        catalog = self.runtime.catalog
+        with catalog.snapshot(), self.runtime.database.read() as connection:
+            return find(connection, request, catalog.facet_index())
 
     def examples(self) -> Mapping[str, str]:
         """Give a value there is for each operator."""
