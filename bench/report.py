@@ -168,12 +168,13 @@ def _portal_table(figure: Mapping[str, Any]) -> str:
     ready = figure["interactive"]
     rows = [
         [name, f"{item['p50']:.1f} / {item['p95']:.1f} ms", f"{item['bytes'] / 1024:.1f} KiB",
-         str(item["queries"]), f"{ready[name]:.0f} ms" if name in ready else "-"]
+         str(item["queries"]),
+         f"{ready[name]['next']:.0f} / {ready[name]['first']:.0f} ms" if name in ready else "-"]
         for name, item in figure["pages"].items()
     ]  # fmt: skip
     title = (
         f"### {figure['entities']:,} entities, {_DATABASES[figure['database']]}, with "
         f"{', '.join(figure['plugins'])} ({figure['megabytes']:.0f} MB)\n\n"
     )
-    head = "page | in the server p50 / p95 | sent | queries | usable after, slowed 4 times"
+    head = "page | in the server p50 / p95 | sent | queries | usable after, slowed 4 times: next / first page"
     return title + _table(head, rows)

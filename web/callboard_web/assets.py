@@ -10,6 +10,15 @@ from typing import Final
 from callboard_web.compression import compress_for_ever
 
 DIRECTORY: Final = Path(__file__).parent / "static"
+TOGETHER: Final[Mapping[str, tuple[str, ...]]] = {
+    "host.css": ("callboard.css", "portal.css"),
+    "host.js": (
+        "vendor/htmx.min.js", "shell.js", "palette.js", "keys.js", "stream.js", "live.js",
+        "forms.js", "states.js", "visits.js",
+    ),
+}  # fmt: skip
+"""What every page loads, each made of several files: a browser asks for few."""
+
 _SERVED: Final = frozenset({".css", ".js", ".mjs", ".svg", ".png", ".ico", ".woff2"})
 _TEXT: Final = frozenset({".css", ".js", ".mjs", ".svg"})
 
@@ -46,7 +55,10 @@ class Assets:
     """
 
     def __init__(self, directories: Mapping[str, Path] | None = None) -> None:
-        assets = list(_files(DIRECTORY, DIRECTORY))
+        own = {asset.name: asset for asset in _files(DIRECTORY, DIRECTORY)}
+        assets = [*own.values()]
+        for name, parts in TOGETHER.items():
+            assets.append(_asset(name, b"\n".join(own[part].content for part in parts)))
         for plugin, directory in (directories or {}).items():
             assets.extend(_files(directory, directory / plugin))
         self._by_name: Mapping[str, Asset] = {asset.name: asset for asset in assets}
@@ -70,13 +82,13 @@ class Assets:
 def _files(root: Path, folder: Path) -> Iterator[Asset]:
     for path in sorted(folder.rglob("*")):
         if path.suffix in _SERVED:
-            yield _read(path, path.relative_to(root).as_posix())
+            yield _asset(path.relative_to(root).as_posix(), path.read_bytes())
 
 
-def _read(path: Path, name: str) -> Asset:
-    content = path.read_bytes()
+def _asset(name: str, content: bytes) -> Asset:
+    suffix = Path(name).suffix
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    if path.suffix in (".js", ".mjs"):
+    if suffix in (".js", ".mjs"):
         media_type = "text/javascript"
     digest = hashlib.sha256(content).hexdigest()[:12]
-    return Asset(name, digest, media_type, content, path.suffix in _TEXT)
+    return Asset(name, digest, media_type, content, suffix in _TEXT)
