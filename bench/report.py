@@ -176,5 +176,8 @@ def _portal_table(figure: Mapping[str, Any]) -> str:
         f"### {figure['entities']:,} entities, {_DATABASES[figure['database']]}, with "
         f"{', '.join(figure['plugins'])} ({figure['megabytes']:.0f} MB)\n\n"
     )
-    head = "page | in the server p50 / p95 | sent | queries | usable after, slowed 4 times: next / first page"
+    head = (
+        "page | in the server p50 / p95 | sent | queries | "
+        "usable after, slowed 4 times: next / first page"
+    )
     return title + _table(head, rows)
