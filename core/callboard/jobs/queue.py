@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+
+from callboard.jobs.huey_import import use_postgresql  # isort: skip - comes before Huey
 from huey import Huey, PostgresHuey, SqliteHuey
 from huey.consumer import BaseProcess, Consumer
 from huey.registry import Message
@@ -217,6 +219,7 @@ def _make_huey(database: Database, settings: JobsSettings) -> Huey:
             "jobs.queue is postgresql, but the database is not.",
             hint="Use queue: auto, or set database.url to a PostgreSQL database.",
         )
+    use_postgresql()
     return PostgresHuey(
         "callboard",
         storage_class=PostgresQueueStorage,
