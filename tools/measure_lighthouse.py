@@ -45,7 +45,7 @@ def measure(program: Path, url: str, report: Path) -> dict[str, int]:
     """Give the scores of a page, of 100 each, and keep the whole report."""
     flags = " ".join(["--headless=new", *ARGUMENTS])
     command = [
-        "node", program, url, "--quiet", "--output=json", f"--output-path={report}",
+        "node", str(program), url, "--quiet", "--output=json", f"--output-path={report}",
         "--preset=desktop", f"--only-categories={','.join(CATEGORIES)}", f"--chrome-flags={flags}",
     ]  # fmt: skip
     environment = {**os.environ, "CHROME_PATH": chromium()}
