@@ -144,6 +144,14 @@ def test_times_are_in_the_readers_zone(client: TestClient) -> None:
     assert client.get("/sources").status_code == 200
 
 
+def test_a_browser_is_asked_for_its_zone_where_its_hours_differ(client: TestClient) -> None:
+    assert 'data-offsets="0,0"' in client.get("/").text
+    client.cookies.set("callboard_zone", "Europe/Berlin")
+    assert 'data-offsets="60,120"' in client.get("/").text
+    client.cookies.set("callboard_time_zone", "Asia/Tokyo")
+    assert 'data-offsets=""' in client.get("/").text
+
+
 def test_refresh_asks_for_a_run_and_is_audited(
     client: TestClient,
     portal_runtime: Runtime,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -24,6 +24,9 @@ ZONE_COOKIE: Final = "callboard_zone"
 
 CHOSEN_ZONE_COOKIE: Final = "callboard_time_zone"
 """The time zone a person chose, which outranks the browser's."""
+
+ZERO: Final = timedelta(0)
+MINUTE: Final = timedelta(minutes=1)
 
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "theme": ("auto", "light", "dark"),
@@ -52,6 +55,17 @@ class Reader:
     @property
     def time_zone(self) -> str:
         return self.zone.key
+
+    @property
+    def offsets(self) -> str:
+        """Minutes east of UTC on 1 January and 1 July: a browser tells its zone where they differ.
+
+        They are empty where a person has chosen a zone.
+        """
+        if self.chosen_zone:
+            return ""
+        noons = (datetime(self.now.year, month, 1, 12, tzinfo=self.zone) for month in (1, 7))
+        return ",".join(f"{(at.utcoffset() or ZERO) // MINUTE}" for at in noons)
 
 
 def reader_of(connection: HTTPConnection, portal: PortalSettings, now: datetime) -> Reader:

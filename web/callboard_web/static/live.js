@@ -16,7 +16,8 @@
   function show(state) {
     dot.hidden = false;
     dot.classList.toggle("live-off", state !== "on");
-    const time = new Date(last || started).toLocaleTimeString(document.documentElement.lang, { hour12: false });
+    // 24 hours in every language; the browser's own words for times take it long to load.
+    const time = new Date(last || started).toTimeString().slice(0, 8);
     dot.textContent = dot.dataset[state].replace("{}", time);
   }
 

@@ -4,11 +4,14 @@
   const root = document.documentElement;
   const body = document.body;
 
-  // The time zone is the one thing only the browser knows; the next page is drawn in it.
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (zone && zone !== body.dataset.zone) {
+  // The time zone is the one thing only the browser knows; the next page is drawn in it. Asking for
+  // its name loads all that a browser knows of languages, so it is asked only where hours differ.
+  const year = new Date().getFullYear();
+  const offsets = [0, 6].map((month) => -new Date(year, month, 1, 12).getTimezoneOffset()).join();
+  if (body.dataset.offsets && body.dataset.offsets !== offsets) {
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     const secure = location.protocol === "https:" ? "; Secure" : "";
-    document.cookie = `callboard_zone=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+    if (zone) document.cookie = `callboard_zone=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
   }
 
   const button = document.getElementById("menu-button");
