@@ -106,3 +106,9 @@ def test_templates_have_no_colours_and_no_styles(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"\sstyle=|<style|\sbgcolor=", text)
     assert not re.search(r"\s(?:fill|stroke|stop-color)=\"(?!none|currentColor)[^\"{]", text)
+
+
+def test_the_dark_colours_are_for_screens_only() -> None:
+    for selector in (':root[data-theme="dark"]', ':root[data-theme="auto"]'):
+        before = CSS[: CSS.index(f"{selector} {{")].rstrip()
+        assert re.search(r"@media screen[^{}]*\{$", before), selector
