@@ -22,6 +22,12 @@ git:
 """
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call no database slow: how long it takes here says how busy the machine is."""
+    monkeypatch.setattr(health, "SLOW_ANSWER", 600.0)
+
+
 @pytest.fixture
 def runtime(tmp_path: Path) -> Iterator[Runtime]:
     """Give a portal of someone's own machine: open administration, one secret."""
@@ -101,6 +107,14 @@ def test_health_says_what_is_late_and_out(runtime: Runtime, administrator: TestC
     page = administrator.get("/health").text
     assert page.index("Jobs are late") < page.index("The database answers")
     assert runtime.plugins.records["catalog"].state is PluginState.FAILED
+
+
+def test_a_database_that_answers_slowly_is_a_finding(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "SLOW_ANSWER", -1.0)
+    found = {str(item.title): item for item in health.look(runtime)}
+    assert found["The database answers slowly"].status == "warn"
 
 
 def test_a_look_that_fails_is_a_finding(runtime: Runtime) -> None:
