@@ -35,13 +35,15 @@ def register(connection: Connection, wanted: Wanted) -> None:
     known = registered(connection, wanted.keys())
     empty = {"state": "", "head": "", "branch": "", "error": "",
              "branches": 0, "tags": 0, "contributors": 0}  # fmt: skip
-    _insert_new(connection, repository, [{"url": url, **empty} for url in wanted.keys() - known])
+    # In one order: two processes that insert the same ones would wait for each other otherwise.
+    new = sorted(wanted.keys() - known.keys())
+    _insert_new(connection, repository, [{"url": url, **empty} for url in new])
     numbers: dict[str, int] = {}
     for some in _chunks(wanted):
         query = select(repository.c.url, repository.c.id).where(repository.c.url.in_(some))
         numbers.update((row.url, row.id) for row in connection.execute(query))
     rows = []
-    for url, paths in wanted.items():
+    for url, paths in sorted(wanted.items()):
         missing = sorted({"", *paths} - known.get(url, set()))
         room = MAXIMUM_FOLDERS - len(known.get(url, set()))
         rows += [
