@@ -70,10 +70,21 @@ class CatalogPlugin:
     @hookimpl
     def callboard_permissions(self) -> Iterable[Permission]:
         return [
-            Permission(name="catalog.entity.read", title=_("See entities")),
-            Permission(name="catalog.entity.refresh", title=_("Read an entity's source again")),
-            Permission(name="catalog.source.read", title=_("See sources and problems")),
-            Permission(name="catalog.source.refresh", title=_("Read a source again")),
+            Permission(
+                name="catalog.entity.read", title=_("See entities"), role="viewer", about="entity"
+            ),
+            Permission(
+                name="catalog.entity.refresh",
+                title=_("Read an entity's source again"),
+                role="developer",
+                about="entity",
+            ),
+            Permission(
+                name="catalog.source.read", title=_("See sources and problems"), role="viewer"
+            ),
+            Permission(
+                name="catalog.source.refresh", title=_("Read a source again"), role="maintainer"
+            ),
         ]
 
     @hookimpl

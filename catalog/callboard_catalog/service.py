@@ -10,9 +10,11 @@ from typing import Any, Final, Literal, TypeVar
 
 from sqlalchemy import Connection, func, select
 
+from callboard.access import ALL, EntityFilter
 from callboard.database import Database
 from callboard.entities import Entity, EntityRef
 from callboard.i18n import Text
+from callboard.identity import EntityFacts, Subject, facts_of_reference
 from callboard_catalog import models, query
 from callboard_catalog.facets import FacetIndex, read_index
 from callboard_catalog.history import Version, change_count, last_change, versions
@@ -36,6 +38,7 @@ from callboard_catalog.reading import (
 )
 from callboard_catalog.search import SearchHit, search
 from callboard_catalog.store.bulk import chunks
+from callboard_catalog.visibility import facts_of
 
 T = TypeVar("T")
 ENTITY: Final = models.entity
@@ -107,9 +110,19 @@ class CatalogService:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.readable: Callable[[Subject], EntityFilter] = lambda subject: ALL
         self._cache = _Cache()
         self._facet_index: FacetIndex | None = None
         self._index_lock = threading.Lock()
+
+    def facts(self, refs: Iterable[EntityRef]) -> Mapping[EntityRef, EntityFacts]:
+        """Give what decisions look at in the entities that exist among these, seen or hidden."""
+        with self.database.read() as connection:
+            return facts_of(connection, refs)
+
+    def facts_of(self, ref: EntityRef) -> EntityFacts:
+        """Give what decisions look at in one entity; its reference alone where there is none."""
+        return self.facts([ref]).get(ref) or facts_of_reference(ref)
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Answer what is asked within the block, in this thread, from one state of the catalog.

@@ -44,6 +44,13 @@ class NotAllowedError(CallboardError):
     name = "NotAllowedError"
 
 
+class NotSignedInError(CallboardError):
+    """It is not known who asks, and that must be known here (RFC 9110, section 15.5.2)."""
+
+    status = 401
+    name = "AuthenticationError"
+
+
 class NotFoundError(CallboardError):
     """There is no such thing."""
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from callboard.entities import Catalog
-from callboard.identity import Principal
+from callboard.entities import Catalog, EntityRef
+from callboard.identity import Principal, Subject
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -34,6 +34,23 @@ class Host(Protocol):
     @property
     def data(self) -> Path:
         """A directory of this plugin's own, for caches that may be deleted at any time."""
+
+    @property
+    def asker(self) -> Subject:
+        """Who asks for the page or call at hand; the portal itself in a job."""
+
+    def allows(
+        self, permission: str, entity: EntityRef | None = None, *, environment: str = ""
+    ) -> bool:
+        """Say whether the asker may do something, with an entity or with the portal as a whole.
+
+        In a job, where nobody asks, everything is allowed.
+        """
+
+    def require(
+        self, permission: str, entity: EntityRef | None = None, *, environment: str = ""
+    ) -> None:
+        """Raise `NotAllowedError`, which says what is missing, unless `allows`."""
 
     def now(self) -> datetime:
         """Give the time, in UTC, from the clock that tests can set."""

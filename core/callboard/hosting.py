@@ -2,21 +2,31 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from callboard import events
+from callboard.access import Access, AccessSettings, Decision
 from callboard.audit import record
 from callboard.database import Database
-from callboard.entities import Catalog
-from callboard.errors import NotAllowedError
-from callboard.i18n import Translator
-from callboard.identity import SYSTEM, Principal
+from callboard.entities import Catalog, EntityRef
+from callboard.errors import NotAllowedError, NotSignedInError
+from callboard.i18n import Text, Translator
+from callboard.identity import (
+    SYSTEM,
+    EntityFacts,
+    Permission,
+    Principal,
+    Subject,
+    asking,
+    facts_of_reference,
+)
 from callboard.settings import GitCredential, GitSettings, HttpSettings, Settings
 
 if TYPE_CHECKING:
@@ -48,9 +58,50 @@ class Services:
         self.catalog = catalog
         self.base = base
         self.clock = clock
+        self.permissions: Callable[[], Iterable[Permission]] = tuple
+        self.facts: Callable[[EntityRef], EntityFacts] = facts_of_reference
         self.jobs: Jobs | None = None
         self._http: HttpClient | None = None
         self._lock = threading.Lock()
+
+    @cached_property
+    def access(self) -> Access:
+        """What decides; made when it is first asked for, with the permissions of then."""
+        return Access(self.settings.section(AccessSettings), self.permissions())
+
+    def decide(
+        self, permission: str, entity: EntityRef | None = None, environment: str = ""
+    ) -> Decision:
+        """Decide for the one who asks. The portal itself may do everything.
+
+        An entity that is not in the catalog is decided by its reference alone.
+        """
+        subject = asking()
+        if subject is None:
+            return Decision(allowed=True, permission=permission)
+        facts = None if entity is None else self.facts(entity)
+        return self.access.decide(subject, permission, facts, environment=environment)
+
+    def require(
+        self, permission: str, entity: EntityRef | None = None, environment: str = ""
+    ) -> None:
+        """Raise `NotSignedInError` or `NotAllowedError` unless the one who asks may do it."""
+        decision = self.decide(permission, entity, environment)
+        if not decision.allowed:
+            raise self.refusal(decision)
+
+    def refusal(self, decision: Decision) -> NotSignedInError | NotAllowedError:
+        """Give the error that tells the one who asks what is missing."""
+        subject = asking()
+        if subject is None or not subject.signed_in:
+            return NotSignedInError(_("Sign in to see this."))
+        declared = self.access.permissions.get(decision.permission)
+        title: Text = declared.title if declared else decision.permission
+        return NotAllowedError(
+            _("You lack a permission: %(title)s (%(name)s).", title=title,
+              name=decision.permission),
+            hint=_("Administrators of the portal can give you a role that has it."),
+        )  # fmt: skip
 
     def http(self) -> "HttpClient":
         """Give the one HTTP client, made when it is first asked for."""
@@ -181,6 +232,20 @@ class PluginHost:
         directory = self.services.base / "var" / "plugins" / self.plugin
         directory.mkdir(parents=True, exist_ok=True)
         return directory
+
+    @property
+    def asker(self) -> Subject:
+        return asking() or Subject(principal=SYSTEM)
+
+    def allows(
+        self, permission: str, entity: EntityRef | None = None, *, environment: str = ""
+    ) -> bool:
+        return self.services.decide(permission, entity, environment).allowed
+
+    def require(
+        self, permission: str, entity: EntityRef | None = None, *, environment: str = ""
+    ) -> None:
+        self.services.require(permission, entity, environment)
 
     def now(self) -> datetime:
         return self.services.clock()

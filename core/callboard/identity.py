@@ -1,17 +1,35 @@
-"""Who acts, and the names of what may be done."""
+"""Who acts, what they may be told about, and the names of what may be done."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from callboard.entities import EntityRef
 from callboard.i18n import Text
 
+PrincipalKind = Literal["person", "token", "workload", "system", "anonymous"]
+
+DefaultRole = Literal[
+    "viewer", "developer", "maintainer", "security", "auditor", "administrator"
+]  # fmt: skip
+"""The roles that are there without being configured.
+
+A developer has what a viewer has and more, a maintainer what a developer has; security and
+auditor have what a viewer has; the administrator has everything.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """The one who asks: a person, a token, the system itself, or nobody known."""
+    """The one who acts: a person, a token, a workload, the system itself, or nobody known.
 
-    kind: Literal["person", "token", "system", "anonymous"]
+    `name` is stable: a person's User reference (`user:default/ada`), or the provider with its
+    subject where there is no such entity; a token's number; the name of a workload's rule.
+    """
+
+    kind: PrincipalKind
     name: str
     entity: EntityRef | None = None
 
@@ -27,9 +45,142 @@ SYSTEM: Final = Principal(kind="system", name="callboard")
 class Permission:
     """A named right, such as `catalog.source.refresh`.
 
-    Names are `<area>.<object>.<verb>`; a plugin's begin with its own name.
+    Names are `<area>.<object>.<verb>`; a plugin's begin with its own name. `role` is the least of
+    the default roles that has it. `about` tells whether it is asked about an entity, so that a
+    binding may give it for some entities only, or about the portal as a whole.
     """
 
     name: str
     title: Text
     description: Text = ""
+    role: DefaultRole = "administrator"
+    about: Literal["portal", "entity"] = "portal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityFacts:
+    """What decisions look at in an entity. References are canonical, as text; tags lower-case.
+
+    `domain` is the entity's own, or that of its system. `environment` is the label of that name.
+    """
+
+    ref: str
+    kind: str
+    namespace: str
+    type: str = ""
+    owner: str = ""
+    system: str = ""
+    domain: str = ""
+    tags: frozenset[str] = frozenset()
+    environment: str = ""
+
+
+def facts_of_reference(ref: EntityRef) -> EntityFacts:
+    """Give what a reference alone tells of an entity."""
+    return EntityFacts(ref=str(ref), kind=ref.kind, namespace=ref.namespace)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selector:
+    """Which entities are meant: all that fit every field given, each by any of its values.
+
+    One with nothing given fits all. `owned` asks for what the asker owns, or a group of theirs.
+    """
+
+    kinds: frozenset[str] = frozenset()
+    namespaces: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
+    owners: frozenset[str] = frozenset()
+    systems: frozenset[str] = frozenset()
+    domains: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    environments: frozenset[str] = frozenset()
+    refs: frozenset[str] = frozenset()
+    owned: bool = False
+
+    def fits(self, facts: EntityFacts, mine: frozenset[str], environment: str = "") -> bool:
+        """Say whether an entity is meant. `environment` is the one that is acted on, if any."""
+        pairs = (
+            (self.kinds, facts.kind),
+            (self.namespaces, facts.namespace),
+            (self.types, facts.type.lower()),
+            (self.owners, facts.owner),
+            (self.systems, facts.system),
+            (self.domains, facts.domain),
+            (self.environments, environment or facts.environment),
+            (self.refs, facts.ref),
+        )
+        return (
+            all(not wanted or value in wanted for wanted, value in pairs)
+            and (not self.tags or not self.tags.isdisjoint(facts.tags))
+            and (not self.owned or facts.owner in mine or facts.ref in mine)
+        )
+
+
+EVERYTHING: Final = Selector()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """What a token is narrowed to: permissions by pattern (`catalog.*`), on some entities."""
+
+    permissions: tuple[str, ...]
+    on: Selector = EVERYTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The one who asks, with all that decisions look at.
+
+    `mine` are their User entity and the groups above it, the nearest first. `names` are further
+    names that bindings may use, such as `provider-group:developers` or `service:deployer`.
+    `roles` are held without a binding. `limits` narrow what roles give, where they are not None.
+    `session` is the number of a person's session. `on_behalf_of` is the person a token acts for.
+    """
+
+    principal: Principal
+    title: str = ""
+    mine: tuple[EntityRef, ...] = ()
+    names: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] | None = None
+    session: int | None = None
+    on_behalf_of: Principal | None = None
+    _owners: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_owners", frozenset(map(str, self.mine)))
+
+    @property
+    def owners(self) -> frozenset[str]:
+        """`mine` as text."""
+        return self._owners
+
+    @property
+    def signed_in(self) -> bool:
+        """Whether it is known who asks."""
+        return self.principal.kind != "anonymous"
+
+
+NOBODY: Final = Subject(principal=ANONYMOUS)
+
+_ASKING: Final[ContextVar[Subject | None]] = ContextVar("callboard_asking", default=None)
+
+
+def asking() -> Subject | None:
+    """Give who asks, for all that is done to answer them; None where the portal works itself.
+
+    What is read while someone asks is narrowed to what they may see: `host.catalog` gives no
+    entity that is hidden from them.
+    """
+    return _ASKING.get()
+
+
+@contextmanager
+def acting_for(subject: Subject | None) -> Iterator[None]:
+    """Let everything within the block be asked by a subject; by the portal itself for None."""
+    token = _ASKING.set(subject)
+    try:
+        yield
+    finally:
+        _ASKING.reset(token)

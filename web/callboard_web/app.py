@@ -1,8 +1,5 @@
 """The web application: routes, middleware and what they share."""
 
-import functools
-import inspect
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -10,10 +7,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from callboard import __version__
-from callboard.database import Database
 from callboard.errors import CallboardError, InputError
 from callboard_web.activity import views as activity
 from callboard_web.administration import views as administration
@@ -23,12 +18,14 @@ from callboard_web.compression import CompressMiddleware
 from callboard_web.conditional import ConditionalMiddleware
 from callboard_web.csrf import CsrfMiddleware
 from callboard_web.excerpts import views as excerpts
+from callboard_web.identity.middleware import IdentityMiddleware
 from callboard_web.maintenance import MaintenanceWatch
 from callboard_web.me import views as me
 from callboard_web.metrics import Metrics
 from callboard_web.middleware import ErrorMiddleware, HeadersMiddleware, MaintenanceMiddleware
 from callboard_web.organisation import views as organisation
 from callboard_web.portal import Portal
+from callboard_web.routing import prepared
 from callboard_web.saved_views import views as saved_views
 from callboard_web.stars import views as stars
 from callboard_web.views import (
@@ -73,13 +70,14 @@ def create_app(runtime: "Runtime") -> FastAPI:
     app.state.portal = portal
     app.state.metrics = Metrics(runtime)
     for module in PAGES:
-        app.router.routes.extend(holding(module.ROUTES, runtime.database))
+        app.router.routes.extend(prepared(module.ROUTES, runtime.database))
     plugin_pages.include_api_routes(app, runtime)
-    app.router.routes.extend(holding(plugin_pages.page_routes(runtime), runtime.database))
+    app.router.routes.extend(prepared(plugin_pages.page_routes(runtime), runtime.database))
     for handled in (CallboardError, HTTPException):
         app.add_exception_handler(handled, errors.answer)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_middleware(CsrfMiddleware, csrf=portal.csrf)
+    app.add_middleware(IdentityMiddleware, credentials=portal.credentials)
     app.add_middleware(
         MaintenanceMiddleware, watch=MaintenanceWatch(runtime.database), now=runtime.now
     )
@@ -88,26 +86,6 @@ def create_app(runtime: "Runtime") -> FastAPI:
     app.add_middleware(CompressMiddleware)
     app.add_middleware(HeadersMiddleware, observe=app.state.metrics.observe)
     return app
-
-
-def holding(routes: Sequence[BaseRoute], database: Database) -> list[BaseRoute]:
-    """Let each view that runs in a thread read with one connection, from one state."""
-
-    def held(view: Callable[[Request], Response]) -> Callable[[Request], Response]:
-        @functools.wraps(view)
-        def answer(request: Request) -> Response:
-            with database.hold():
-                return view(request)
-
-        return answer
-
-    return [
-        Route(route.path, held(route.endpoint), methods=list(route.methods or ()), name=route.name)
-        if type(route) is Route and inspect.isfunction(route.endpoint)
-        and not inspect.iscoroutinefunction(route.endpoint)
-        else route
-        for route in routes
-    ]  # fmt: skip
 
 
 async def _not_valid(request: Request, error: Exception) -> Response:

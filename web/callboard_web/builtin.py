@@ -50,8 +50,11 @@ SHELL: Final = Part(
         _administer("plugins", _("Plugins"), "plug", 40),
     ),
     permissions=(
-        c.Permission(name="portal.job.read", title=_("See jobs and their runs")),
-        c.Permission(name="portal.plugin.read", title=_("See plugins and their errors")),
+        c.Permission(name="portal.job.read", title=_("See jobs and their runs"), role="maintainer"),
+        c.Permission(
+            name="portal.plugin.read", title=_("See plugins and their errors"), role="maintainer"
+        ),
+        c.Permission(name="portal.metrics.read", title=_("Read metrics"), role="maintainer"),
         c.Permission(name="portal.maintenance.switch", title=_("Close the portal and open it")),
     ),
 )

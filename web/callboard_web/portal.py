@@ -4,14 +4,17 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from babel import Locale, UnknownLocaleError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, Response
 
+from callboard.access import Decision
 from callboard.contributions import NavItem
+from callboard.entities import EntityRef
 from callboard.i18n import Text, Translator
+from callboard.identity import NOBODY, Subject
 from callboard.plugins import PluginState
 from callboard_web import csrf as csrf_module
 from callboard_web.announcements import Announcement, Announcements
@@ -20,6 +23,7 @@ from callboard_web.csrf import Csrf
 from callboard_web.flash import Flash, Flashes
 from callboard_web.formats import address
 from callboard_web.forms import CONFIRMED, Form
+from callboard_web.identity.middleware import Credentials
 from callboard_web.personal import Person, Personal
 from callboard_web.personal.secrets import shared_secret
 from callboard_web.preferences import CHOSEN_ZONE_COOKIE, Reader, reader_of
@@ -66,6 +70,7 @@ class Portal:
     personal: Personal
     flashes: Flashes
     announcements: Announcements
+    credentials: list[Credentials] = field(default_factory=list)
     navigation: list[tuple[Text, list[NavItem]]] = field(default_factory=list)
 
     @cached_property
@@ -96,7 +101,7 @@ class Portal:
             Personal(runtime.database, runtime.catalog, runtime.now),
             Flashes(key),
             Announcements(runtime.database, runtime.now),
-            _navigation(runtime),
+            navigation=_navigation(runtime),
         )
 
     @property
@@ -145,9 +150,46 @@ class Portal:
         else:
             response.delete_cookie(CHOSEN_ZONE_COOKIE, httponly=True, samesite="lax")
 
+    def subject(self, connection: HTTPConnection) -> Subject:
+        """Give who asks, as `IdentityMiddleware` found out."""
+        subject: Subject = connection.scope.get("state", {}).get("subject", NOBODY)
+        return subject
+
+    def allows(
+        self,
+        connection: HTTPConnection,
+        permission: str,
+        entity: EntityRef | None = None,
+        *,
+        environment: str = "",
+    ) -> bool:
+        """Say whether the one who asks may do something, with an entity or with the portal."""
+        return self.runtime.services.decide(permission, entity, environment).allowed
+
+    def require(
+        self,
+        connection: HTTPConnection,
+        permission: str,
+        entity: EntityRef | None = None,
+        *,
+        environment: str = "",
+    ) -> None:
+        """Raise `NotSignedInError` or `NotAllowedError` unless the one who asks may do it."""
+        self.runtime.services.require(permission, entity, environment)
+
+    def enter(
+        self, request: HTTPConnection, permission: str, about: Literal["portal", "entity"]
+    ) -> None:
+        """Raise the same unless the one who asks may use a route at all."""
+        services = self.runtime.services
+        if about == "portal":
+            services.require(permission)
+        elif not services.access.anywhere(self.subject(request), permission):
+            raise services.refusal(Decision(allowed=False, permission=permission))
+
     def may_administer(self, request: HTTPConnection) -> bool:
         """Say whether the one who asks may do what is an administrator's."""
-        return self.runtime.portal.open_administration
+        return self.allows(request, "portal.announcement.write")
 
     def text(self, request: HTTPConnection, text: Text) -> str:
         """Give a text in the reader's language."""

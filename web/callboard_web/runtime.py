@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from callboard.access import AccessSettings
 from callboard.builtin import CorePlugin
 from callboard.database import Branch, Database, inspect_schema, upgrade
 from callboard.database.upgrade import SchemaState
@@ -56,6 +57,7 @@ log = logging.getLogger(__name__)
 
 SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     **CORE_SECTIONS,
+    "access": AccessSettings,
     "catalog": CatalogSettings,
     "portal": PortalSettings,
 }
@@ -140,18 +142,22 @@ class Runtime:
         plugins.guard.before_waiting = database.release
         catalog = CatalogService(database)
         catalog_plugin.service = catalog
+        services = Services(
+            settings,
+            database,
+            catalog,
+            base=base,
+            clock=clock,
+            configured_repositories=_repositories(settings),
+        )
+        services.permissions = lambda: [item.value for item in plugins.contributions.permissions]
+        services.facts = catalog.facts_of
+        catalog.readable = lambda subject: services.access.filter(subject)
         return cls(
             settings=settings,
             plugins=plugins,
             database=database,
-            services=Services(
-                settings,
-                database,
-                catalog,
-                base=base,
-                clock=clock,
-                configured_repositories=_repositories(settings),
-            ),
+            services=services,
             catalog=catalog,
             base=base,
             clock=clock,

@@ -28,7 +28,6 @@ from callboard.contributions import (
 from callboard.entities import Entity, EntityRef
 from callboard.host import Host
 from callboard.i18n import Message, Text
-from callboard.identity import ANONYMOUS
 from callboard.plugins import Contributed, PluginError, Plugins
 from callboard_web.preferences import Reader
 from callboard_web.rendering import Renderer
@@ -75,7 +74,7 @@ class Asker:
     def common(self, host: Host) -> dict[str, Any]:
         return {
             "host": host,
-            "principal": ANONYMOUS,
+            "principal": host.asker.principal,
             "locale": self.reader.locale,
             "time_zone": self.reader.time_zone,
             "path": self.path,

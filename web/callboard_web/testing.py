@@ -92,7 +92,8 @@ def _with_source(settings: Mapping[str, Any]) -> dict[str, Any]:
     source = {"name": SOURCE, "type": "folder", "path": "catalog", "paths": ["*.yaml"]}
     given = dict(settings.get("catalog") or {})
     given["sources"] = [*(given.get("sources") or ()), source]
-    return {**settings, "catalog": given}
+    access = {"anonymous": "administrator", **(settings.get("access") or {})}
+    return {**settings, "access": access, "catalog": given}
 
 
 def _upgrade(runtime: Runtime, folder: Path, templates: dict[str, Path]) -> None:

@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from callboard_web import formats
 from callboard_web.activity.runs import Question
 from callboard_web.activity.service import ActivityLog, Line
 from callboard_web.portal import portal_of
 from callboard_web.preferences import Reader
+from callboard_web.routing import reading
 
 LIMIT: Final = 50
 
@@ -88,4 +88,4 @@ def _number(request: Request, name: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-ROUTES = [Route("/activity", activity)]
+ROUTES = [reading("/activity", activity)]

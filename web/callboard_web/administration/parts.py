@@ -29,8 +29,15 @@ PART: Final = Part(
         ),
     ),
     permissions=(
-        Permission(name="portal.settings.read", title=_("See the settings, without secrets")),
-        Permission(name="portal.job.run", title=_("Run jobs now and again")),
-        Permission(name="portal.job.cancel", title=_("Cancel runs that wait")),
+        Permission(
+            name="portal.settings.read",
+            title=_("See the settings, without secrets"),
+            role="auditor",
+        ),
+        Permission(
+            name="portal.health.read", title=_("See how the portal fares"), role="maintainer"
+        ),
+        Permission(name="portal.job.run", title=_("Run jobs now and again"), role="maintainer"),
+        Permission(name="portal.job.cancel", title=_("Cancel runs that wait"), role="maintainer"),
     ),
 )  # fmt: skip

@@ -6,7 +6,6 @@ from typing import Any, Final
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from callboard.audit import record
 from callboard.errors import NotAllowedError, NotFoundError
@@ -17,6 +16,7 @@ from callboard_web.administration import health as health_module
 from callboard_web.administration import options, software
 from callboard_web.administration import watchers as watchers_module
 from callboard_web.portal import Portal, number_of, portal_of
+from callboard_web.routing import guarded, reading
 from callboard_web.runtime import SECTIONS
 
 _: Final = Translator("callboard")
@@ -170,11 +170,11 @@ def refuse_strangers(portal: Portal, request: Request) -> None:
 
 
 ROUTES = [
-    Route("/health", health),
-    Route("/settings", settings),
-    Route("/watchers", watchers),
-    Route("/about", about),
-    Route("/jobs/{plugin}/{name}/run", run_job, methods=["POST"]),
-    Route("/jobs/{number:int}/again", run_again, methods=["POST"]),
-    Route("/jobs/{number:int}/cancel", cancel_run, methods=["POST"]),
+    guarded("/health", health, "portal.health.read"),
+    guarded("/settings", settings, "portal.settings.read"),
+    guarded("/watchers", watchers, "portal.health.read"),
+    reading("/about", about),
+    guarded("/jobs/{plugin}/{name}/run", run_job, "portal.job.run", methods=["POST"]),
+    guarded("/jobs/{number:int}/again", run_again, "portal.job.run", methods=["POST"]),
+    guarded("/jobs/{number:int}/cancel", cancel_run, "portal.job.cancel", methods=["POST"]),
 ]

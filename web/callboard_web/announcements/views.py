@@ -8,7 +8,6 @@ from typing import Any, Final
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from callboard import events
 from callboard.audit import record
@@ -21,6 +20,7 @@ from callboard_web.formats import address, safe_url
 from callboard_web.forms import Form, read_form
 from callboard_web.portal import Crumb, Portal, number_of, portal_of
 from callboard_web.preferences import Reader
+from callboard_web.routing import guarded, reading
 
 _: Final = Translator("callboard")
 
@@ -279,12 +279,26 @@ def _record(
 
 
 ROUTES = [
-    Route("/announcements", announcements),
-    Route("/announcements/new", new),
-    Route("/announcements/new", save, methods=["POST"]),
-    Route("/announcements/{number:int}", edit),
-    Route("/announcements/{number:int}", save, methods=["POST"]),
-    Route("/announcements/{number:int}/withdraw", withdraw, methods=["POST"]),
-    Route("/announcements/{number:int}/restore", restore, methods=["POST"]),
-    Route("/announcements/{number:int}/dismiss", dismiss, methods=["POST"]),
+    reading("/announcements", announcements),
+    guarded("/announcements/new", new, "portal.announcement.write"),
+    guarded("/announcements/new", save, "portal.announcement.write", methods=["POST"]),
+    guarded("/announcements/{number:int}", edit, "portal.announcement.write"),
+    guarded("/announcements/{number:int}", save, "portal.announcement.write", methods=["POST"]),
+    guarded(
+        "/announcements/{number:int}/withdraw",
+        withdraw,
+        "portal.announcement.write",
+        methods=["POST"],
+    ),
+    guarded(
+        "/announcements/{number:int}/restore",
+        restore,
+        "portal.announcement.write",
+        methods=["POST"],
+    ),
+    reading(
+        "/announcements/{number:int}/dismiss",
+        dismiss,
+        methods=["POST"],
+    ),
 ]

@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from callboard.entities import Entity, EntityRef
 from callboard.errors import InputError, NotAllowedError
@@ -16,6 +15,7 @@ from callboard_web.badges.service import SHOWN, Told
 from callboard_web.faults import EntityNotFoundError
 from callboard_web.formats import entity_url
 from callboard_web.portal import Crumb, Portal, portal_of
+from callboard_web.routing import public, reading
 
 _: Final = Translator("callboard")
 
@@ -106,6 +106,13 @@ def _ref(request: Request) -> EntityRef:
 
 
 ROUTES = [
-    Route("/badges/{namespace}/{kind}/{name}.svg", badge),
-    Route("/catalog/{namespace}/{kind}/{name}/badge", snippets),
+    public(
+        "/badges/{namespace}/{kind}/{name}.svg",
+        badge,
+        why="READMEs show badges; the view asks where portal.public_badges is off.",
+    ),
+    reading(
+        "/catalog/{namespace}/{kind}/{name}/badge",
+        snippets,
+    ),
 ]

@@ -6,13 +6,13 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from callboard.errors import InputError, NotFoundError
 from callboard.i18n import Translator
 from callboard.redaction import redact
 from callboard_web.entities.places import source_line
 from callboard_web.portal import Crumb, portal_of, wants_fragment
+from callboard_web.routing import guarded
 
 _: Final = Translator("callboard")
 
@@ -66,4 +66,4 @@ def lines(request: Request) -> Response:
     return portal.page(request, "excerpt.html", context)
 
 
-ROUTES = [Route("/problems/lines", lines)]
+ROUTES = [guarded("/problems/lines", lines, "catalog.source.read")]

@@ -7,7 +7,6 @@ from zoneinfo import available_timezones
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from callboard.entities import Entity, EntityRef
 from callboard.errors import InputError
@@ -17,6 +16,7 @@ from callboard_web.formats import address
 from callboard_web.forms import Form, read_form
 from callboard_web.portal import Portal, portal_of
 from callboard_web.preferences import zone_named
+from callboard_web.routing import reading
 
 _: Final = Translator("callboard")
 
@@ -136,9 +136,9 @@ async def choose_zone(request: Request) -> Response:
 
 
 ROUTES = [
-    Route("/me", me),
-    Route("/me/who", introduce, methods=["POST"]),
-    Route("/me/visits", visited, methods=["POST"]),
-    Route("/me/visits/clear", forget_visits, methods=["POST"]),
-    Route("/me/zone", choose_zone, methods=["POST"]),
+    reading("/me", me),
+    reading("/me/who", introduce, methods=["POST"]),
+    reading("/me/visits", visited, methods=["POST"]),
+    reading("/me/visits/clear", forget_visits, methods=["POST"]),
+    reading("/me/zone", choose_zone, methods=["POST"]),
 ]

@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from callboard.entities import EntityRef
 from callboard.errors import InputError
@@ -17,6 +16,7 @@ from callboard_web.organisation.names import LETTERS, letter, sort_key
 from callboard_web.organisation.service import GAPS, Gap, Ownership
 from callboard_web.organisation.systems import PARTS, Area
 from callboard_web.portal import Crumb, portal_of
+from callboard_web.routing import reading
 
 _: Final = Translator("callboard")
 
@@ -303,8 +303,8 @@ def _system_row(ownership: Ownership, domain: Area | None, area: Area) -> dict[s
 
 
 ROUTES = [
-    Route("/teams", teams),
-    Route("/people", people),
-    Route("/ownership", gaps),
-    Route("/systems", systems),
+    reading("/teams", teams),
+    reading("/people", people),
+    reading("/ownership", gaps),
+    reading("/systems", systems),
 ]

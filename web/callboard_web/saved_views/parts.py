@@ -29,7 +29,9 @@ def _describe(context: c.ActivityContext) -> Mapping[int, c.ActivityItem]:
 
 
 PART: Final = Part(
-    permissions=(c.Permission(name=PERMISSION, title=_("Share views of the catalog")),),
+    permissions=(
+        c.Permission(name=PERMISSION, title=_("Share views of the catalog"), role="maintainer"),
+    ),
     activity=(
         c.Activity(
             name="views", title=_("Shared views"), kinds=("portal.view.",), describe=_describe

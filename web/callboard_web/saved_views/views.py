@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from callboard.errors import InputError
 from callboard.i18n import Translator
@@ -14,6 +13,7 @@ from callboard_web import catalog_parts as parts
 from callboard_web.catalog_query import CatalogQuery
 from callboard_web.forms import Form, read_form
 from callboard_web.portal import Crumb, Portal, number_of, portal_of
+from callboard_web.routing import reading
 from callboard_web.saved_views.service import LONGEST_NAME, Asking, SavedViews
 from callboard_web.words import Words
 
@@ -161,13 +161,29 @@ def _posted(act: Callable[[Request, Form], Response]) -> Callable[[Request], Any
 
 
 ROUTES = [
-    Route("/views", index),
-    Route("/views", _posted(_create), methods=["POST"]),
-    Route("/views/new", new),
-    Route("/views/{number:int}", edit),
-    Route("/views/{number:int}", _posted(_change), methods=["POST"]),
-    Route("/views/{number:int}/open", open_view),
-    Route("/views/{number:int}/query", _posted(_update), methods=["POST"]),
-    Route("/views/{number:int}/delete", _posted(_delete), methods=["POST"]),
-    Route("/views/{number:int}/restore", _posted(_restore), methods=["POST"]),
+    reading("/views", index),
+    reading("/views", _posted(_create), methods=["POST"]),
+    reading("/views/new", new),
+    reading("/views/{number:int}", edit),
+    reading(
+        "/views/{number:int}",
+        _posted(_change),
+        methods=["POST"],
+    ),
+    reading("/views/{number:int}/open", open_view),
+    reading(
+        "/views/{number:int}/query",
+        _posted(_update),
+        methods=["POST"],
+    ),
+    reading(
+        "/views/{number:int}/delete",
+        _posted(_delete),
+        methods=["POST"],
+    ),
+    reading(
+        "/views/{number:int}/restore",
+        _posted(_restore),
+        methods=["POST"],
+    ),
 ]

@@ -6,7 +6,6 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from callboard.entities import EntityRef
 from callboard.errors import NotFoundError
@@ -14,6 +13,7 @@ from callboard.i18n import Translator
 from callboard_web.formats import address
 from callboard_web.forms import Form, read_form
 from callboard_web.portal import portal_of, wants_fragment
+from callboard_web.routing import reading
 
 _: Final = Translator("callboard")
 
@@ -53,4 +53,4 @@ def _star(request: Request, form: Form) -> Response:
     return response
 
 
-ROUTES = [Route("/me/stars", star, methods=["POST"])]
+ROUTES = [reading("/me/stars", star, methods=["POST"])]

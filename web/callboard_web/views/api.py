@@ -5,13 +5,13 @@ from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from callboard.entities import EntityRef
 from callboard.errors import InputError
 from callboard_catalog.problems import KINDS, Problem
 from callboard_catalog.service import SourceState
 from callboard_web.portal import portal_of
+from callboard_web.routing import guarded
 
 LIMIT: Final = 100
 MOST: Final = 500
@@ -72,6 +72,6 @@ def _problem(problem: Problem) -> dict[str, Any]:
 
 
 ROUTES = [
-    Route("/api/catalog/sources", sources),
-    Route("/api/catalog/problems", problems),
+    guarded("/api/catalog/sources", sources, "catalog.source.read"),
+    guarded("/api/catalog/problems", problems, "catalog.source.read"),
 ]

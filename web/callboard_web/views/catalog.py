@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from callboard.errors import InputError
 from callboard.i18n import Translator
@@ -28,6 +27,7 @@ from callboard_web.catalog_query import (
 )
 from callboard_web.forms import Form, read_form
 from callboard_web.portal import Portal, portal_of, wants_fragment
+from callboard_web.routing import reading
 from callboard_web.saved_views.views import asking, views_of
 from callboard_web.views.preferences import YEAR
 from callboard_web.words import Words
@@ -153,6 +153,6 @@ def _display(request: Request, form: Form) -> Response:
 
 
 ROUTES = [
-    Route("/catalog", catalog),
-    Route("/catalog/display", display, methods=["POST"]),
+    reading("/catalog", catalog),
+    reading("/catalog/display", display, methods=["POST"]),
 ]

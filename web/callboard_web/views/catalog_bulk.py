@@ -6,7 +6,6 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from callboard.audit import record
 from callboard.entities import EntityRef
@@ -17,6 +16,7 @@ from callboard_catalog.query import ListRequest
 from callboard_web.catalog_query import CatalogQuery
 from callboard_web.forms import Form, read_form
 from callboard_web.portal import Portal, portal_of
+from callboard_web.routing import reading
 from callboard_web.views.catalog import asked_of
 
 _: Final = Translator("callboard")
@@ -149,4 +149,4 @@ def _star(request: Request, form: Form, chosen: ListRequest) -> Response:
     return response
 
 
-ROUTES = [Route("/catalog/select", select, methods=["POST"])]
+ROUTES = [reading("/catalog/select", select, methods=["POST"])]

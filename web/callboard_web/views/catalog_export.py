@@ -9,7 +9,6 @@ from typing import Any, Final
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
 
 from callboard.contributions import Cell
 from callboard.entities import Entity, EntityRef
@@ -20,6 +19,7 @@ from callboard_web import catalog_columns as columns
 from callboard_web.catalog_columns import Head, Table
 from callboard_web.catalog_query import CatalogQuery, columns_of
 from callboard_web.portal import portal_of
+from callboard_web.routing import reading
 from callboard_web.views.catalog import asked_of
 
 TYPES: Final = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
@@ -148,4 +148,4 @@ def _value(value: Any, words: Words) -> Any:
     return list(value) if isinstance(value, tuple | list) else value
 
 
-ROUTES = [Route("/catalog/export/{format}", export)]
+ROUTES = [reading("/catalog/export/{format}", export)]

@@ -5,12 +5,12 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from callboard.i18n import Translator
 from callboard_catalog.query import ListRequest
 from callboard_web.catalog_query import ALL_KINDS
 from callboard_web.portal import Crumb, portal_of
+from callboard_web.routing import reading
 
 _: Final = Translator("callboard")
 
@@ -77,4 +77,7 @@ def _address(facet: str, parameters: dict[str, str], page: int) -> str:
     return f"/{facet}s?{query}" if query else f"/{facet}s"
 
 
-ROUTES = [Route("/tags", tags), Route("/types", types)]
+ROUTES = [
+    reading("/tags", tags),
+    reading("/types", types),
+]

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route
 
 from callboard.contributions import Badge, EntityTab
 from callboard.entities import Entity, EntityRef
@@ -24,6 +23,7 @@ from callboard_web.entities.words import links_of
 from callboard_web.faults import EntityNotFoundError
 from callboard_web.formats import entity_url
 from callboard_web.portal import Crumb, Portal, portal_of, wants_fragment
+from callboard_web.routing import guarded, reading
 from callboard_web.words import PROBLEM_ADVICE, PROBLEM_KINDS, PROBLEM_STATUS
 
 _: Final = Translator("callboard")
@@ -238,10 +238,16 @@ def _context(
 
 _BASE: Final = "/catalog/{namespace}/{kind}/{name}"
 ROUTES = [
-    Route(_BASE, entity),
-    Route(f"{_BASE}/cards/{{key}}", card),
-    Route(f"{_BASE}/raw/download", raw),
-    Route(f"{_BASE}/refresh", refresh, methods=["GET", "POST"]),
-    Route(f"{_BASE}/{{tab}}", entity),
-    Route(f"{_BASE}/{{tab}}/{{rest:path}}", entity),
+    reading(_BASE, entity),
+    reading(f"{_BASE}/cards/{{key}}", card),
+    reading(f"{_BASE}/raw/download", raw),
+    guarded(
+        f"{_BASE}/refresh",
+        refresh,
+        "catalog.entity.refresh",
+        about="entity",
+        methods=["GET", "POST"],
+    ),
+    reading(f"{_BASE}/{{tab}}", entity),
+    reading(f"{_BASE}/{{tab}}/{{rest:path}}", entity),
 ]

@@ -2,9 +2,9 @@
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from callboard_web.portal import portal_of
+from callboard_web.routing import public
 
 
 def flash(request: Request) -> Response:
@@ -16,4 +16,4 @@ def flash(request: Request) -> Response:
     return response
 
 
-ROUTES = [Route("/flash", flash)]
+ROUTES = [public("/flash", flash, why="It shows what the browser itself was told.")]

@@ -4,9 +4,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
 
 from callboard_web.portal import portal_of
+from callboard_web.routing import guarded, public
 
 
 async def healthz(request: Request) -> Response:
@@ -31,7 +31,7 @@ def metrics(request: Request) -> Response:
 
 
 ROUTES = [
-    Route("/healthz", healthz),
-    Route("/readyz", readyz),
-    Route("/metrics", metrics),
+    public("/healthz", healthz, why="Load balancers and schedulers ask without credentials."),
+    public("/readyz", readyz, why="Load balancers and schedulers ask without credentials."),
+    guarded("/metrics", metrics, "portal.metrics.read"),
 ]

@@ -8,7 +8,6 @@ from typing import Any, Final
 import orjson
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from callboard.contributions import WaitingItem
 from callboard.errors import NotFoundError
@@ -21,6 +20,7 @@ from callboard_web.home.problems import everyone, failing, owned_problems
 from callboard_web.home.services import columns_of, read_services
 from callboard_web.home.waiting import Waits, waits_for
 from callboard_web.portal import Crumb, Portal, portal_of, wants_fragment
+from callboard_web.routing import reading
 from callboard_web.slots import Drawn
 from callboard_web.words import STATUS_WORDS
 
@@ -245,8 +245,8 @@ def _arranged(portal: Portal, arrangement: Arrangement) -> dict[str, Any]:
 
 
 ROUTES = [
-    Route("/", home),
-    Route("/cards/{key}", card),
-    Route(PAGE, arrange),
-    Route(PAGE, rearrange, methods=["POST"]),
+    reading("/", home),
+    reading("/cards/{key}", card),
+    reading(PAGE, arrange),
+    reading(PAGE, rearrange, methods=["POST"]),
 ]

@@ -7,13 +7,13 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from callboard.contributions import Webhook, WebhookRequest
 from callboard.errors import CallboardError, NotFoundError
 from callboard.plugins import Contributed, PluginError
 from callboard_web.csrf import read_body
 from callboard_web.portal import Portal, portal_of
+from callboard_web.routing import public
 from callboard_web.webhooks import BODY_LIMIT, JOB_PREFIX, payload_of
 
 DELIVERY_HEADERS: Final = ("x-github-delivery", "x-gitlab-event-uuid", "x-gitea-delivery")
@@ -65,4 +65,11 @@ def _store(portal: Portal, webhook: Contributed[Webhook], request: Request, body
     return portal.runtime.jobs.submit(None, webhook.plugin, name, payload_of(delivery), key=key)
 
 
-ROUTES = [Route("/hooks/{plugin}/{name}", receive, methods=["POST"])]
+ROUTES = [
+    public(
+        "/hooks/{plugin}/{name}",
+        receive,
+        why="Deliveries prove themselves by a signature.",
+        methods=["POST"],
+    )
+]

@@ -4,12 +4,12 @@ from typing import Final, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from callboard.errors import NotFoundError
 from callboard.i18n import Translator
 from callboard.jobs import State, counts, find, runs, summaries
 from callboard_web.portal import Crumb, number_of, portal_of
+from callboard_web.routing import guarded
 
 _: Final = Translator("callboard")
 
@@ -80,4 +80,7 @@ def run(request: Request) -> Response:
     return portal.page(request, "run.html", context)
 
 
-ROUTES = [Route("/jobs", jobs), Route("/jobs/{number:int}", run)]
+ROUTES = [
+    guarded("/jobs", jobs, "portal.job.read"),
+    guarded("/jobs/{number:int}", run, "portal.job.read"),
+]

@@ -8,12 +8,12 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
 
 from callboard import events
 from callboard.contributions import Event
 from callboard.events.stream import Batch, Subscription
 from callboard_web.portal import portal_of
+from callboard_web.routing import reading
 
 BEAT: Final = 5.0
 """Seconds between signs of life; the page says it is not live after two of them are missing."""
@@ -99,4 +99,7 @@ def _number(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None
 
 
-ROUTES = [Route("/live", live), Route("/live/changes", changes)]
+ROUTES = [
+    reading("/live", live),
+    reading("/live/changes", changes),
+]

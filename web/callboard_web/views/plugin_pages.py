@@ -9,7 +9,6 @@ from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from callboard.contributions import Page
 from callboard.errors import NotFoundError
@@ -17,6 +16,7 @@ from callboard.i18n import Translator
 from callboard.plugins import Contributed
 from callboard_web.forms import read_form
 from callboard_web.portal import Crumb, portal_of
+from callboard_web.routing import GuardedRoute, guarded
 from callboard_web.slots import Drawn
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 _ = Translator("callboard")
 
 
-def page_routes(runtime: "Runtime") -> list[Route]:
+def page_routes(runtime: "Runtime") -> list[GuardedRoute]:
     """Give a route for each page that plugins contribute; one with no path is listed as faulty."""
-    routes: list[Route] = []
+    routes: list[GuardedRoute] = []
     for item in runtime.plugins.contributions.pages:
         made = runtime.plugins.call(item, "page", partial(_routes_of, item), expected=list)
         if isinstance(made, list):
@@ -37,12 +37,16 @@ def page_routes(runtime: "Runtime") -> list[Route]:
     return routes
 
 
-def _routes_of(item: Contributed[Page]) -> list[Route]:
+def _routes_of(item: Contributed[Page]) -> list[GuardedRoute]:
     path = item.value.path.strip("/")
     paths = [f"/{item.plugin}/{path}"] if path else [f"/{item.plugin}/", f"/{item.plugin}"]
-    routes = [Route(path, _endpoint(item)) for path in paths]
+    permission = item.value.permission or "catalog.entity.read"
+    routes = [guarded(path, _endpoint(item), permission, about="entity") for path in paths]
     if item.value.submit is not None:
-        routes += [Route(path, _submission(item), methods=["POST"]) for path in paths]
+        routes += [
+            guarded(path, _submission(item), permission, about="entity", methods=["POST"])
+            for path in paths
+        ]
     return routes
 
 

@@ -7,7 +7,6 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from callboard import CONTRACT
 from callboard.errors import NotFoundError
@@ -15,6 +14,7 @@ from callboard.i18n import Text, Translator
 from callboard.plugins import Contributions, PluginRecord, PluginState
 from callboard.settings.reference import describe_fields
 from callboard_web.portal import Crumb, Portal, portal_of
+from callboard_web.routing import guarded
 
 _: Final = Translator("callboard")
 
@@ -145,4 +145,7 @@ def _adds(portal: Portal, name: str) -> list[tuple[Text, int]]:
     return found
 
 
-ROUTES = [Route("/plugins", plugins), Route("/plugins/{name}", plugin)]
+ROUTES = [
+    guarded("/plugins", plugins, "portal.plugin.read"),
+    guarded("/plugins/{name}", plugin, "portal.plugin.read"),
+]

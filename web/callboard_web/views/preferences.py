@@ -4,11 +4,11 @@ from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from callboard_web.formats import address
 from callboard_web.portal import portal_of
 from callboard_web.preferences import CHOICES, COOKIES
+from callboard_web.routing import public
 
 YEAR = 365 * 24 * 3600
 
@@ -35,6 +35,11 @@ async def choose(request: Request) -> Response:
 
 
 ROUTES = [
-    Route("/navigation", navigation),
-    Route("/preferences", choose, methods=["POST"]),
+    public("/navigation", navigation, why="Language and look are chosen before signing in."),
+    public(
+        "/preferences",
+        choose,
+        why="Language and look are chosen before signing in.",
+        methods=["POST"],
+    ),
 ]

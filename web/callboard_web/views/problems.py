@@ -6,12 +6,12 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from callboard.entities import EntityRef
 from callboard.errors import InputError
 from callboard_catalog.problems import KINDS, ProblemKind
 from callboard_web.portal import portal_of
+from callboard_web.routing import guarded
 from callboard_web.words import PROBLEM_ADVICE, PROBLEM_KINDS, PROBLEM_STATUS
 
 LIMIT: Final = 50
@@ -84,4 +84,4 @@ def _reference(text: str) -> str:
         return ""
 
 
-ROUTES = [Route("/problems", problems)]
+ROUTES = [guarded("/problems", problems, "catalog.source.read")]

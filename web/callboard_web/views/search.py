@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from callboard.i18n import Text, Translator
 from callboard_catalog.search import (
@@ -21,6 +20,7 @@ from callboard_catalog.search import (
 from callboard_web.palette.address import FACETS, MOST_CHARACTERS, PER_PAGE, SORTS, Address
 from callboard_web.palette.service import Group, Palette, Said
 from callboard_web.portal import Portal, portal_of
+from callboard_web.routing import reading
 
 _: Final = Translator("callboard")
 
@@ -165,4 +165,7 @@ def _unknown(palette: Palette, query: Query) -> list[str]:
     return [f"{name}:" for name in query.unknown if palette.title_of(name) == name]
 
 
-ROUTES = [Route("/search", search), Route("/search/palette", options)]
+ROUTES = [
+    reading("/search", search),
+    reading("/search/palette", options),
+]

@@ -4,7 +4,6 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from callboard.audit import record
 from callboard.errors import NotFoundError
@@ -12,6 +11,7 @@ from callboard.i18n import Translator
 from callboard.identity import ANONYMOUS
 from callboard.jobs import runs
 from callboard_web.portal import Crumb, Portal, portal_of
+from callboard_web.routing import guarded
 from callboard_web.words import PROBLEM_ADVICE, PROBLEM_KINDS, PROBLEM_STATUS
 
 _: Final = Translator("callboard")
@@ -102,7 +102,7 @@ def _reading(portal: Portal) -> set[str]:
 
 
 ROUTES = [
-    Route("/sources", sources),
-    Route("/sources/{name}", source),
-    Route("/sources/{name}/refresh", refresh, methods=["POST"]),
+    guarded("/sources", sources, "catalog.source.read"),
+    guarded("/sources/{name}", source, "catalog.source.read"),
+    guarded("/sources/{name}/refresh", refresh, "catalog.source.refresh", methods=["POST"]),
 ]

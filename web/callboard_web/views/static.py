@@ -4,12 +4,12 @@ import asyncio
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from callboard.errors import NotFoundError
 from callboard_web.assets import Asset
 from callboard_web.compression import accepted
 from callboard_web.portal import portal_of
+from callboard_web.routing import public
 
 YEAR = 365 * 24 * 3600
 
@@ -43,6 +43,6 @@ async def _respond(request: Request, asset: Asset, caching: str) -> Response:
 
 
 ROUTES = [
-    Route("/static/{path:path}", static_file),
-    Route("/favicon.ico", favicon),
+    public("/static/{path:path}", static_file, why="Files of the portal's own look and behaviour."),
+    public("/favicon.ico", favicon, why="Files of the portal's own look and behaviour."),
 ]

@@ -178,6 +178,16 @@ def callboard_event_handlers() -> Iterable[EventHandler]:
 @hookimpl
 def callboard_permissions() -> Iterable[Permission]:
     return [
-        Permission(name="apis.definition.read", title=_("See definitions of APIs")),
-        Permission(name="apis.request.send", title=_("Send requests to APIs")),
+        Permission(
+            name="apis.definition.read",
+            title=_("See definitions of APIs"),
+            role="viewer",
+            about="entity",
+        ),
+        Permission(
+            name="apis.request.send",
+            title=_("Send requests to APIs"),
+            role="developer",
+            about="entity",
+        ),
     ]

@@ -173,7 +173,11 @@ def callboard_activity() -> Iterable[Activity]:
 
 @hookimpl
 def callboard_permissions() -> Iterable[Permission]:
-    return [Permission(name="docs.page.read", title=_("Read documentation"))]
+    return [
+        Permission(
+            name="docs.page.read", title=_("Read documentation"), role="viewer", about="entity"
+        )
+    ]
 
 
 @hookimpl

@@ -154,6 +154,8 @@ def callboard_permissions() -> Iterable[Permission]:
         Permission(
             name="scm_git.repository.read",
             title=_("See commits, contributors, branches and tags"),
+            role="viewer",
+            about="entity",
         )
     ]
 

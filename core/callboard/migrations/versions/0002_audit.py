@@ -1,0 +1,10 @@
+"""The chain of the audit log, and where it is sent."""
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the tables."""

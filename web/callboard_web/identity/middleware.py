@@ -1,0 +1,47 @@
+"""Finds out who asks, and lets all that follows be asked by them."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from callboard.identity import NOBODY, Subject, acting_for
+
+Credentials = Callable[[HTTPConnection], Subject | None]
+"""Gives the subject of a request by one kind of credential, or None where it brings none.
+
+Raises `NotSignedInError` for one that is wrong: a bad token is refused, not passed over.
+"""
+
+UNASKED: Final = ("/static/", "/healthz", "/readyz", "/favicon.ico")
+"""Beginnings of the paths where it does not matter who asks."""
+
+
+class IdentityMiddleware:
+    """Asks each kind of credential in turn; where none is brought, nobody asks."""
+
+    def __init__(self, app: ASGIApp, credentials: list[Credentials]) -> None:
+        self.app = app
+        self.credentials = credentials
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        subject = NOBODY
+        with acting_for(NOBODY):
+            if not scope["path"].startswith(UNASKED):
+                subject = await asyncio.to_thread(self._identify, HTTPConnection(scope))
+            scope.setdefault("state", {})["subject"] = subject
+            with acting_for(subject):
+                await self.app(scope, receive, send)
+
+    def _identify(self, connection: HTTPConnection) -> Subject:
+        with acting_for(None):
+            for ask in self.credentials:
+                found = ask(connection)
+                if found is not None:
+                    return found
+        return NOBODY
