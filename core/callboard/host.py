@@ -78,11 +78,15 @@ class Host(Protocol):
         action: str,
         subject: str,
         *,
-        actor: Principal,
+        actor: Principal | None = None,
+        on_behalf_of: Principal | None = None,
         before: Mapping[str, Any] | None = None,
         after: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write an audit entry in the transaction of the change it tells of."""
+        """Write an audit entry in the transaction of the change it tells of.
+
+        Without `actor` it is who asks; the portal itself in a job.
+        """
 
     def submit(
         self,

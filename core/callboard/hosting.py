@@ -273,7 +273,8 @@ class PluginHost:
         action: str,
         subject: str,
         *,
-        actor: Principal,
+        actor: Principal | None = None,
+        on_behalf_of: Principal | None = None,
         before: Mapping[str, Any] | None = None,
         after: Mapping[str, Any] | None = None,
     ) -> None:
@@ -282,6 +283,7 @@ class PluginHost:
             action,
             subject,
             actor=actor,
+            on_behalf_of=on_behalf_of,
             before=before,
             after=after,
             at=self.now(),

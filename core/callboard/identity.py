@@ -166,6 +166,9 @@ NOBODY: Final = Subject(principal=ANONYMOUS)
 
 _ASKING: Final[ContextVar[Subject | None]] = ContextVar("callboard_asking", default=None)
 
+CLIENT_ADDRESS: Final[ContextVar[str]] = ContextVar("callboard_client_address", default="")
+"""The address of the machine that asks, as far as trusted proxies tell it; empty in jobs."""
+
 
 def asking() -> Subject | None:
     """Give who asks, for all that is done to answer them; None where the portal works itself.

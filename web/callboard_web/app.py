@@ -18,6 +18,7 @@ from callboard_web.compression import CompressMiddleware
 from callboard_web.conditional import ConditionalMiddleware
 from callboard_web.csrf import CsrfMiddleware
 from callboard_web.excerpts import views as excerpts
+from callboard_web.identity.address import TrustedProxies
 from callboard_web.identity.middleware import IdentityMiddleware
 from callboard_web.maintenance import MaintenanceWatch
 from callboard_web.me import views as me
@@ -77,7 +78,11 @@ def create_app(runtime: "Runtime") -> FastAPI:
         app.add_exception_handler(handled, errors.answer)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_middleware(CsrfMiddleware, csrf=portal.csrf)
-    app.add_middleware(IdentityMiddleware, credentials=portal.credentials)
+    app.add_middleware(
+        IdentityMiddleware,
+        credentials=portal.credentials,
+        trusted=TrustedProxies(runtime.portal.trusted_proxies),
+    )
     app.add_middleware(
         MaintenanceMiddleware, watch=MaintenanceWatch(runtime.database), now=runtime.now
     )

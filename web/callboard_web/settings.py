@@ -1,6 +1,7 @@
 """The settings of the portal's pages."""
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, Self
 from zoneinfo import ZoneInfo
@@ -17,6 +18,14 @@ def _listen_address(text: str) -> str:
     match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\s/]+):([0-9]{1,5})", text)
     if match is None or int(match[2]) > 65535:
         raise ValueError("expected an address and a port such as 127.0.0.1:8000 or [::1]:8000")
+    return text
+
+
+def _network(text: str) -> str:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("expected an address or a network such as 10.0.0.0/8") from None
     return text
 
 
@@ -85,6 +94,14 @@ class PortalSettings(SettingsModel):
         default=True,
         description="Shows badges (`/badges/…svg`) to everybody who reaches the portal, signed in "
         "or not, so that READMEs can. They tell names, owners and lifecycles.",
+    )
+
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
+        default=(),
+        max_length=100,
+        description="Addresses or networks of the proxies in front of the portal, such as "
+        "`10.0.0.0/8`: the client's address is taken from the `X-Forwarded-For` they send. Without "
+        "it the header is passed over.",
     )
 
     @model_validator(mode="after")

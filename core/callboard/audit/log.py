@@ -9,7 +9,8 @@ from sqlalchemy import Connection, insert, select
 
 from callboard.audit.models import audit_entry
 from callboard.audit.values import hidden
-from callboard.identity import Principal
+from callboard.identity import CLIENT_ADDRESS, SYSTEM, Principal, asking
+from callboard.logs import REQUEST_ID
 
 Result = Literal["ok", "denied", "failed"]
 
@@ -40,24 +41,32 @@ def record(
     action: str,
     subject: str,
     *,
-    actor: Principal,
+    actor: Principal | None = None,
     on_behalf_of: Principal | None = None,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
     result: Result = "ok",
-    address: str = "",
-    request_id: str = "",
+    address: str | None = None,
+    request_id: str | None = None,
     at: datetime,
 ) -> int:
     """Write an entry in the transaction of the change it tells of, and give its number.
 
-    `action` is a permission's name, such as `catalog.source.refresh`. A refused attempt is
-    recorded in a transaction of its own, with `result="denied"`.
+    `action` is a permission's name, such as `catalog.source.refresh`. Without `actor` it is who
+    asks, and the person they act for; the portal itself where nobody asks. Address and request
+    are those of the request that is answered, unless given. A refused attempt is recorded in a
+    transaction of its own, with `result="denied"`.
     """
+    if actor is None:
+        subject_asking = asking()
+        actor = subject_asking.principal if subject_asking else SYSTEM
+        on_behalf_of = on_behalf_of or (subject_asking.on_behalf_of if subject_asking else None)
+    address = CLIENT_ADDRESS.get() if address is None else address
+    request_id = REQUEST_ID.get() if request_id is None else request_id
     row = {
         "at": at,
-        "actor": str(actor),
-        "on_behalf_of": str(on_behalf_of or ""),
+        "actor": str(actor)[:300],
+        "on_behalf_of": str(on_behalf_of or "")[:300],
         "action": action,
         "subject": subject[:300],
         "before": hidden(before),

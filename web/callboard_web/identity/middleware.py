@@ -7,7 +7,8 @@ from typing import Final
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from callboard.identity import NOBODY, Subject, acting_for
+from callboard.identity import CLIENT_ADDRESS, NOBODY, Subject, acting_for
+from callboard_web.identity.address import TrustedProxies
 
 Credentials = Callable[[HTTPConnection], Subject | None]
 """Gives the subject of a request by one kind of credential, or None where it brings none.
@@ -20,17 +21,24 @@ UNASKED: Final = ("/static/", "/healthz", "/readyz", "/favicon.ico")
 
 
 class IdentityMiddleware:
-    """Asks each kind of credential in turn; where none is brought, nobody asks."""
+    """Asks each kind of credential in turn; where none is brought, nobody asks.
 
-    def __init__(self, app: ASGIApp, credentials: list[Credentials]) -> None:
+    It also finds out from which address they ask: `callboard.identity.CLIENT_ADDRESS`.
+    """
+
+    def __init__(
+        self, app: ASGIApp, credentials: list[Credentials], trusted: TrustedProxies
+    ) -> None:
         self.app = app
         self.credentials = credentials
+        self.trusted = trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         subject = NOBODY
+        CLIENT_ADDRESS.set(self.trusted.client(HTTPConnection(scope)))
         with acting_for(NOBODY):
             if not scope["path"].startswith(UNASKED):
                 subject = await asyncio.to_thread(self._identify, HTTPConnection(scope))
