@@ -15,10 +15,10 @@ USABLE := $(shell $(PYTHON) tools/is_installed.py 2>/dev/null && echo yes)
 RENEW := $(if $(USABLE),,renew)
 
 .PHONY: help run test check check-format check-lint check-types check-templates check-generated \
-	check-layout bench screens lighthouse fmt wheels constraints clean renew
+	check-layout bench screens lighthouse supply-chain fmt wheels constraints clean renew
 
 help: ## List the tasks
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s%s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/.installed-run ## Start the demo on http://127.0.0.1:8000; PORT= changes the port
 	@exec $(PYTHON) -m callboard_web demo --listen 127.0.0.1:$(PORT)
@@ -67,11 +67,15 @@ wheels: $(VENV)/.installed-dev ## Build the wheels of the host and of each plugi
 	@$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist . $(PLUGINS)
 	@ls dist
 
+supply-chain: $(VENV)/.installed-dev ## Ask for known weaknesses; write a bill of materials into dist/
+	@tools/install.sh $(VENV)-supply-chain -r tools/supply-chain.txt
+	@$(PYTHON) tools/supply_chain.py $(VENV)-supply-chain/bin $(ARGUMENTS)
+
 constraints: ## Pin the newest versions that fit together, in constraints.txt
 	@tools/renew_constraints.sh
 
 clean: ## Remove what the tasks made: environment, builds, caches
-	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-supply-chain dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find core catalog web plugins tests tools bench examples -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.installed-run: $(MANIFESTS) $(RENEW)

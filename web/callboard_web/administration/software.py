@@ -59,11 +59,14 @@ def _database(runtime: "Runtime") -> str:
 def packages(roots: tuple[str, ...]) -> list[Package]:
     """Give the packages of these names and all they require, by name; read once."""
     found: dict[str, Package] = {}
-    waiting = list(roots)
+    seen: set[tuple[str, frozenset[str]]] = set()
+    waiting = [(name, frozenset[str]()) for name in roots]
     while waiting:
-        name = canonicalize_name(waiting.pop())
-        if name in found:
+        written, extras = waiting.pop()
+        name = canonicalize_name(written)
+        if (name, extras) in seen:
             continue
+        seen.add((name, extras))
         try:
             distribution = metadata.distribution(name)
         except metadata.PackageNotFoundError:
@@ -74,19 +77,25 @@ def packages(roots: tuple[str, ...]) -> list[Package]:
             _licence(distribution),
             _field(distribution, "Summary"),
         )
-        waiting.extend(_required(distribution))
+        waiting.extend(_required(distribution, extras))
     return [found[name] for name in sorted(found)]
 
 
-def _required(distribution: metadata.Distribution) -> list[str]:
+def _required(
+    distribution: metadata.Distribution, extras: frozenset[str]
+) -> list[tuple[str, frozenset[str]]]:
+    """Give what a distribution needs with these extras, each with the extras it is needed with."""
     names = []
     for written in distribution.requires or ():
         try:
             requirement = Requirement(written)
         except InvalidRequirement:
             continue
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            names.append(requirement.name)
+        chosen = ("", *extras)
+        if requirement.marker is None or any(
+            requirement.marker.evaluate({"extra": extra}) for extra in chosen
+        ):
+            names.append((requirement.name, frozenset(requirement.extras)))
     return names
 
 
