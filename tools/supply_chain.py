@@ -25,6 +25,7 @@ ROW: Final = re.compile(
     r"\| `(?P<file>[^`]+)` \|.*?\(`(?P<package>[^`]+)` on npm.*?\| (?P<version>[\d.]+) \|"
 )
 SECONDS: Final = 300
+PARTS: Final = ("core", "catalog", "web", "plugins")
 
 
 def main() -> int:
@@ -123,7 +124,9 @@ def _distributions() -> list[str]:
 def vendored() -> list[dict[str, Any]]:
     """Give the files of others, from the tables in `vendor/README.md`."""
     found = []
-    for table in sorted(ROOT.glob("*/**/vendor/README.md")):
+    for table in sorted(
+        path for part in PARTS for path in (ROOT / part).glob("**/vendor/README.md")
+    ):
         for match in ROW.finditer(table.read_text("utf-8")):
             file = table.with_name(match["file"])
             purl = f"pkg:npm/{match['package']}@{match['version']}"
