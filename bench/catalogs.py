@@ -74,6 +74,7 @@ def configure(
             place = {"url": catalog.directory.as_uri()}
         sources = [{"name": "generated", "type": kind, "paths": PATHS, "schedule": "1h", **place}]
     settings: dict[str, Any] = {
+        "access": {"anonymous": "administrator"},
         "portal": {"listen": f"127.0.0.1:{port}"},
         "database": {"url": database},
         "jobs": {"queue_file": str(directory / "queue.sqlite3")},

@@ -105,6 +105,7 @@ def configure(directory: Path, *, database: str, port: int, catalog: Generated) 
     build_organisation(repositories, now=datetime.now(UTC))
     settings: dict[str, Any] = yaml.safe_load(demo_configuration(repositories, database, port))
     settings["portal"]["cookie_secret"] = SECRET
+    settings["access"] = {"anonymous": "administrator"}
     settings["jobs"] = {"queue_file": str(directory / "queue.sqlite3"), "workers": 0}
     settings["git"]["directory"] = str(directory / "git")
     settings["catalog"]["sources"].append(

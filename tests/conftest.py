@@ -220,7 +220,8 @@ class Commands:
 
     def environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if "CALLBOARD" not in key}
-        return {**kept, "CALLBOARD_PLUGINS": "", **self.environ}
+        open_to_all = {"CALLBOARD_ACCESS__ANONYMOUS": "administrator"}
+        return {**kept, **open_to_all, "CALLBOARD_PLUGINS": "", **self.environ}
 
     def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -80,7 +80,7 @@ def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]
     (folder / "catalog-info.yaml").write_text(CATALOG, encoding="utf-8")
     config = tmp_path / "callboard.yaml"
     config.write_text(
-        f"database: {{url: '{url}'}}\n"
+        f"access: {{anonymous: administrator}}\ndatabase: {{url: '{url}'}}\n"
         f"catalog:\n  sources:\n    - {{name: shop, type: folder, path: '{folder}'}}\n"
     )
     runtime = Runtime.open(config, {"CALLBOARD_PLUGINS": ""}, clock=lambda: NOW)

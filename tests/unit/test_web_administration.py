@@ -10,13 +10,16 @@ from starlette.testclient import TestClient
 
 from callboard.audit import entries
 from callboard.plugins import PluginState
+from callboard.testing import Clock
 from callboard_web.administration import health, options, software, watchers
 from callboard_web.app import create_app
 from callboard_web.runtime import SECTIONS, Runtime
+from callboard_web.testing import portal_under_test
 
 SECRET = "a-password-nobody-may-see"
 CONFIG = f"""
-portal: {{open_administration: true, title: Shop}}
+access: {{anonymous: administrator}}
+portal: {{title: Shop}}
 git:
   credentials: [{{host: git.example, token: {SECRET}}}]
 """
@@ -30,7 +33,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def runtime(tmp_path: Path) -> Iterator[Runtime]:
-    """Give a portal of someone's own machine: open administration, one secret."""
+    """Give a portal whose visitors are administrators, with one secret."""
     config = tmp_path / "callboard.yaml"
     config.write_text(CONFIG, "utf-8")
     runtime = Runtime.open(config, {"CALLBOARD_PLUGINS": "", "CALLBOARD_JOBS__WORKERS": "2"})
@@ -58,7 +61,7 @@ def test_settings_show_where_each_value_comes_from_and_no_secret(
     page = administrator.get("/settings").text
     assert SECRET not in page
     assert "git.credentials[0].token" in page
-    assert "callboard.yaml:2" in page
+    assert "callboard.yaml:3" in page
     assert "environment CALLBOARD_JOBS__WORKERS" in page
 
 
@@ -73,19 +76,21 @@ def test_only_what_is_set_here(runtime: Runtime, administrator: TestClient) -> N
         if not item.is_default
     ]
     assert sorted(changed) == [
-        "git.credentials[0].host", "git.credentials[0].token", "jobs.workers",
-        "portal.open_administration", "portal.title",
+        "access.anonymous", "git.credentials[0].host", "git.credentials[0].token", "jobs.workers",
+        "portal.title",
     ]  # fmt: skip
 
 
-def test_strangers_see_no_settings_and_run_no_jobs(client: TestClient) -> None:
-    answer = client.get("/settings")
-    assert answer.status_code == 403
-    assert "portal.open_administration" in answer.text
-    assert send(client, "/jobs/catalog/look/run") == 403
-    assert send(client, "/jobs/1/again") == 403
-    assert send(client, "/jobs/1/cancel") == 403
-    assert "Run now" not in client.get("/jobs").text
+def test_strangers_see_no_settings_and_run_no_jobs(tmp_path: Path, clock: Clock) -> None:
+    settings = {"access": {"anonymous": "viewer"}}
+    with portal_under_test(
+        tmp_path, plugins=[], settings=settings, clock=clock, templates={}
+    ) as shop:
+        stranger = shop.client
+        assert stranger.get("/settings").status_code == 401
+        for path in ("/jobs/catalog/look/run", "/jobs/1/again", "/jobs/1/cancel"):
+            assert send(stranger, path, page="/catalog") == 401
+        assert stranger.get("/jobs").status_code == 401
 
 
 def test_health_of_a_portal_with_a_failing_source(portal_runtime: Runtime) -> None:

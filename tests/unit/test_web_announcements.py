@@ -13,6 +13,7 @@ from callboard.audit import entries
 from callboard.testing import PostgresServer
 from callboard_web.app import create_app
 from callboard_web.runtime import Runtime
+from callboard_web.testing import portal_under_test
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 
@@ -39,7 +40,7 @@ def runtime(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Ite
         server: PostgresServer = request.getfixturevalue("postgres_server")
         url = server.url(server.create())
     config = tmp_path / "callboard.yaml"
-    config.write_text(f"portal: {{open_administration: true}}\ndatabase: {{url: '{url}'}}\n")
+    config.write_text(f"access: {{anonymous: administrator}}\ndatabase: {{url: '{url}'}}\n")
     runtime = Runtime.open(config, {"CALLBOARD_PLUGINS": ""}, clock=clock)
     runtime.upgrade()
     runtime.start(worker=False, serve=False)
@@ -166,8 +167,13 @@ def test_a_number_that_no_database_holds_is_not_found(administrator: TestClient,
     assert administrator.get(f"/jobs/{'9' * 40}").status_code == 404
 
 
-def test_strangers_read_but_do_not_write(client: TestClient) -> None:
-    assert client.get("/announcements").status_code == 200
-    assert client.get("/announcements/new").status_code == 403
-    assert send(client, "/announcements/new", **OUTAGE) == 403
-    assert send(client, "/announcements/1/withdraw") == 403
+def test_strangers_read_but_do_not_write(tmp_path: Path, clock: Clock) -> None:
+    settings = {"access": {"anonymous": "viewer"}}
+    with portal_under_test(
+        tmp_path, plugins=[], settings=settings, clock=clock, templates={}
+    ) as shop:
+        stranger = shop.client
+        assert stranger.get("/announcements").status_code == 200
+        assert stranger.get("/announcements/new").status_code == 401
+        assert send(stranger, "/announcements/new", **OUTAGE) == 401
+        assert send(stranger, "/announcements/1/withdraw") == 401

@@ -135,7 +135,9 @@ def make(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Callable[...
     """Give the function that makes a portal with a catalog and a guest plugin."""
     made: list[Runtime] = []
 
-    def portal(guest: Guest | None = None, more: str = "", **settings: bool) -> TestClient:
+    def portal(
+        guest: Guest | None = None, more: str = "", role: str = "viewer"
+    ) -> TestClient:
         folder = tmp_path / f"portal-{len(made)}"
         folder.mkdir()
         (folder / "catalog-info.yaml").write_text(CATALOG + more, encoding="utf-8")
@@ -144,9 +146,8 @@ def make(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Callable[...
             server: PostgresServer = request.getfixturevalue("postgres_server")
             url = server.url(server.create())
         config = folder / "callboard.yaml"
-        options = ", ".join(f"{name}: {str(value).lower()}" for name, value in settings.items())
         config.write_text(
-            f"portal: {{{options}}}\ndatabase: {{url: '{url}'}}\n"
+            f"access: {{anonymous: {role}}}\ndatabase: {{url: '{url}'}}\n"
             f"catalog: {{sources: [{{name: shop, type: folder, path: {folder}}},\n"
             f"                     {{name: gone, type: folder, path: {folder / 'gone'}}}]}}\n"
         )
@@ -219,7 +220,7 @@ def test_what_waits_is_the_first_answer_and_the_worst_first(
 
 
 def test_those_who_run_the_portal_are_told_of_its_sources(make: Callable[..., TestClient]) -> None:
-    page = home(be(make(open_administration=True), "li.wei"))
+    page = home(be(make(role="administrator"), "li.wei"))
     assert "The source gone cannot be read" in page
 
 

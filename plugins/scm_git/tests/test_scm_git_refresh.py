@@ -109,6 +109,7 @@ def runtime(
               "paths": ["*/catalog_info.yaml"]}  # fmt: skip
     config = tmp_path / "callboard.yaml"
     settings = {
+        "access": {"anonymous": "administrator"},
         "database": {"url": url},
         "git": {"allow_local": [str(tmp_path / "repositories")]},
         "catalog": {"sources": [source]},
