@@ -25,6 +25,7 @@ ROW: Final = re.compile(
     r"\| `(?P<file>[^`]+)` \|.*?\(`(?P<package>[^`]+)` on npm.*?\| (?P<version>[\d.]+) \|"
 )
 SECONDS: Final = 300
+Command = list[str | Path]
 PARTS: Final = ("core", "catalog", "web", "plugins")
 
 
@@ -52,8 +53,10 @@ def main() -> int:
 
 def audited(tools: Path) -> tuple[list[str], int, int]:
     """Give the weaknesses in words, how many packages were not known, and how many there are."""
-    command: list[str | Path] = [tools / "pip-audit", "-r", ROOT / "constraints.txt", "--no-deps", "--disable-pip",
-               "--format", "json", "--progress-spinner", "off"]  # fmt: skip
+    command: Command = [
+        *(tools / "pip-audit", "-r", ROOT / "constraints.txt", "--no-deps", "--disable-pip"),
+        *("--format", "json", "--progress-spinner", "off"),
+    ]
     done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)
     try:
         found: list[dict[str, Any]] = orjson.loads(done.stdout)["dependencies"]
@@ -70,7 +73,7 @@ def audited(tools: Path) -> tuple[list[str], int, int]:
 
 def bill_of_materials(tools: Path) -> dict[str, Any]:
     """Give the bill of what runs, checked against the schema of CycloneDX."""
-    command: list[str | Path] = [tools / "cyclonedx-py", "environment", sys.executable, "--pyproject",
+    command: Command = [tools / "cyclonedx-py", "environment", sys.executable, "--pyproject",
                ROOT / "pyproject.toml", "--output-reproducible", "--of", "JSON"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=True)
     bill: dict[str, Any] = orjson.loads(done.stdout)

@@ -16,6 +16,7 @@ from callboard_web.announcements import views as announcements
 from callboard_web.badges import views as badges
 from callboard_web.compression import CompressMiddleware
 from callboard_web.conditional import ConditionalMiddleware
+from callboard_web.cookies import HostCookieMiddleware
 from callboard_web.csrf import CsrfMiddleware
 from callboard_web.excerpts import views as excerpts
 from callboard_web.identity.address import TrustedProxies
@@ -89,7 +90,12 @@ def create_app(runtime: "Runtime") -> FastAPI:
     app.add_middleware(ErrorMiddleware, answer=errors.answer)
     app.add_middleware(ConditionalMiddleware)
     app.add_middleware(CompressMiddleware)
-    app.add_middleware(HeadersMiddleware, observe=app.state.metrics.observe)
+    app.add_middleware(HostCookieMiddleware, is_secure=portal.has_secure_address)
+    app.add_middleware(
+        HeadersMiddleware,
+        observe=app.state.metrics.observe,
+        is_secure=portal.has_secure_address,
+    )
     return app
 
 

@@ -1,7 +1,7 @@
 """What all pages share: the shell around them and the parts they are made with."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from babel import Locale, UnknownLocaleError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, Response
+from starlette.types import Scope
 
 from callboard.access import Decision
 from callboard.contributions import NavItem
@@ -28,6 +29,9 @@ from callboard_web.personal import Person, Personal
 from callboard_web.personal.secrets import shared_secret
 from callboard_web.preferences import CHOSEN_ZONE_COOKIE, Reader, reader_of
 from callboard_web.rendering import Renderer
+from callboard_web.sessions import EndedSession, Method, SessionsSettings
+from callboard_web.sessions.cookie import is_secure
+from callboard_web.sessions.service import Sessions
 from callboard_web.slots import Asker, Slots
 from callboard_web.visitors import YEAR, Visitors
 from callboard_web.words import Words
@@ -57,6 +61,10 @@ class Crumb:
     path: str = ""
 
 
+def _no_sign_out_address(request: Request, ended: EndedSession) -> str:
+    return ""
+
+
 @dataclass
 class Portal:
     """The parts of the running portal, kept at `app.state.portal`."""
@@ -70,7 +78,11 @@ class Portal:
     personal: Personal
     flashes: Flashes
     announcements: Announcements
+    sessions: Sessions
     credentials: list[Credentials] = field(default_factory=list)
+    sign_in_methods: list[Method] = field(default_factory=list)
+    sign_out_address: Callable[[Request, EndedSession], str] = _no_sign_out_address
+    """Gives where the provider of a session ends its own, or nothing."""
     navigation: list[tuple[Text, list[NavItem]]] = field(default_factory=list)
 
     @cached_property
@@ -91,16 +103,29 @@ class Portal:
             if secret
             else shared_secret(runtime.database, "cookies", runtime.now())
         )
+        personal = Personal(runtime.database, runtime.catalog, runtime.now)
+        visitors = Visitors(key)
+        sessions = Sessions(
+            runtime.database,
+            personal,
+            runtime.settings.section(SessionsSettings),
+            runtime.now,
+            secret=key,
+            base_url=runtime.portal.base_url,
+            visitor=visitors.key,
+        )
         return cls(
             runtime,
             assets,
             renderer,
             Slots(runtime.plugins, renderer, runtime.host),
             Csrf(key, runtime.portal.base_url),
-            Visitors(key),
-            Personal(runtime.database, runtime.catalog, runtime.now),
+            visitors,
+            personal,
             Flashes(key),
             Announcements(runtime.database, runtime.now),
+            sessions,
+            credentials=[sessions.subject],
             navigation=_navigation(runtime),
         )
 
@@ -131,13 +156,21 @@ class Portal:
     def person(self, connection: HTTPConnection) -> Person:
         """Give who asks, worked out once for each request; `NOBODY` at the first visit."""
         if not hasattr(connection.state, "person"):
-            connection.state.person = self.personal.person(self.visitors.key(connection))
+            connection.state.person = self._person(self.subject(connection), connection)
         person: Person = connection.state.person
         return person
 
+    def _person(self, subject: Subject, connection: HTTPConnection) -> Person:
+        if not subject.signed_in:
+            return self.personal.person(self.visitors.key(connection))
+        who = subject.on_behalf_of or subject.principal
+        if who.kind != "person":
+            return Person(name=subject.title, mine=subject.mine)
+        return self.personal.signed_in(str(who), who.entity, subject.title, subject.mine)
+
     def remembered(self, request: Request, response: Response) -> str:
         """Give the key of who asks, for keeping something of theirs; a new visitor gets one."""
-        key = self.visitors.key(request)
+        key = self.person(request).key
         return key or self.visitors.welcome(response, secure=self.is_secure(request))
 
     def keep_zone(self, request: Request, response: Response, zone: str) -> None:
@@ -302,8 +335,11 @@ class Portal:
 
     def is_secure(self, request: HTTPConnection) -> bool:
         """Say whether people reach the portal over https."""
-        base = self.runtime.portal.base_url
-        return base.startswith("https:") or (not base and request.url.scheme == "https")
+        return self.has_secure_address(request.scope)
+
+    def has_secure_address(self, scope: Scope) -> bool:
+        """Say the same of a request that nobody has looked at yet."""
+        return is_secure(self.runtime.portal.base_url, scope)
 
     def _shell(self, request: Request, token: str, *, counts: bool) -> dict[str, Any]:
         portal = self.runtime.portal
