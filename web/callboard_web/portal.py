@@ -96,7 +96,9 @@ class Portal:
         assets = Assets(runtime.plugins.directories("callboard_static"))
         directories = runtime.plugins.directories("callboard_templates")
         kinds = Words(item.value for item in runtime.plugins.contributions.kinds)
-        renderer = Renderer(runtime.translations, directories, assets, kinds)
+        renderer = Renderer(
+            runtime.translations, directories, assets, kinds, runtime.services.permits
+        )
         secret = runtime.portal.cookie_secret
         key = (
             secret.get_secret_value()
@@ -118,7 +120,7 @@ class Portal:
             runtime,
             assets,
             renderer,
-            Slots(runtime.plugins, renderer, runtime.host),
+            Slots(runtime.plugins, renderer, runtime.host, runtime.services.permits),
             Csrf(key, runtime.portal.base_url),
             visitors,
             personal,
@@ -161,16 +163,23 @@ class Portal:
         return person
 
     def _person(self, subject: Subject, connection: HTTPConnection) -> Person:
+        key = self.key(connection)
         if not subject.signed_in:
-            return self.personal.person(self.visitors.key(connection))
+            return self.personal.person(key)
         who = subject.on_behalf_of or subject.principal
-        if who.kind != "person":
-            return Person(name=subject.title, mine=subject.mine)
-        return self.personal.signed_in(str(who), who.entity, subject.title, subject.mine)
+        return self.personal.signed_in(key, who.entity, subject.title, subject.mine)
+
+    def key(self, connection: HTTPConnection) -> str:
+        """Give the key under which things of the one who asks are kept; empty for who has none."""
+        subject = self.subject(connection)
+        if not subject.signed_in:
+            return self.visitors.key(connection)
+        who = subject.on_behalf_of or subject.principal
+        return str(who) if who.kind == "person" else ""
 
     def remembered(self, request: Request, response: Response) -> str:
         """Give the key of who asks, for keeping something of theirs; a new visitor gets one."""
-        key = self.person(request).key
+        key = self.key(request)
         return key or self.visitors.welcome(response, secure=self.is_secure(request))
 
     def keep_zone(self, request: Request, response: Response, zone: str) -> None:

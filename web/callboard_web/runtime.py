@@ -46,6 +46,7 @@ from callboard_catalog.settings import CatalogSettings, GitSource
 from callboard_catalog.warming import Warmer
 from callboard_web import builtin
 from callboard_web.lock import lock_database
+from callboard_web.sessions.settings import SessionsSettings
 from callboard_web.settings import PortalSettings
 from callboard_web.webhooks import webhook_jobs
 
@@ -60,15 +61,17 @@ SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "access": AccessSettings,
     "catalog": CatalogSettings,
     "portal": PortalSettings,
+    "sessions": SessionsSettings,
 }
 
 RESERVED: Final = frozenset(
     (
         "about", "activity", "announcements", "api", "badge", "badges", "callboard", "cards",
-        "domains", "export", "flash", "health", "healthz", "history", "hooks", "jobs",
-        "live", "maintenance", "me", "metrics", "navigation", "ownership", "people", "plugins",
-        "preferences", "problems", "raw", "readyz", "refresh", "relations", "search", "settings",
-        "sources", "static", "systems", "tags", "teams", "types", "vendor", "views", "watchers",
+        "domains", "export", "flash", "health", "healthz", "history", "hooks", "jobs", "live",
+        "maintenance", "me", "metrics", "navigation", "ownership", "people", "plugins",
+        "preferences", "problems", "raw", "readyz", "refresh", "relations", "search", "sessions",
+        "settings", "sign-in", "sign-out", "sources", "static", "systems", "tags", "teams",
+        "types", "vendor", "views", "watchers",
     )
 )  # fmt: skip
 """Parts of the portal's own addresses: a plugin's pages are at `/<plugin>/`, its tab of the same

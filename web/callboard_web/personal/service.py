@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, func, select
+from sqlalchemy import Connection, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from callboard.database import Database
 from callboard.entities import EntityRef
+from callboard.identity import acting_for
 from callboard_catalog.reading import stored_form
 from callboard_catalog.service import CatalogService
 from callboard_web.personal import models
@@ -23,6 +24,8 @@ KNOWN: Final = 5_000
 
 HIGHEST: Final = 20
 """How many groups above each other are followed."""
+
+Groups = tuple[EntityRef, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Personal:
         self.database = database
         self.catalog = catalog
         self.now = now
-        self._known: dict[EntityRef, tuple[int, str, tuple[EntityRef, ...]]] = {}
+        self._known: dict[tuple[EntityRef, ...], tuple[int, str, tuple[EntityRef, ...]]] = {}
 
     def person(self, key: str) -> Person:
         """Give the person of a key."""
@@ -79,44 +82,74 @@ class Personal:
         if not row.ref:
             return Person(key, home=row.home)
         me = EntityRef.parse(row.ref)
-        return Person(key, me, *self._who(me), row.home)
+        return Person(key, me, *self.above((me,)), row.home)
 
-    def mine(self, me: EntityRef) -> tuple[EntityRef, ...]:
+    def signed_in(self, key: str, me: EntityRef | None, name: str, mine: Groups) -> Person:
+        """Give the person of a key of whom it is known who they are."""
+        if not key:
+            return Person("", me, name, mine)
+        table = models.person
+        with self.database.read() as connection:
+            home = connection.scalar(select(table.c.home).where(table.c.key == key))
+        return Person(key, me, name, mine, home or {})
+
+    def mine(self, me: EntityRef) -> Groups:
         """Give a user and the groups above it, level by level; empty where there is no such user.
 
         A group is above by `memberOf`, then by `childOf`. Circles end where they close.
         """
-        return self._who(me)[1]
+        return self.above((me,))[1]
 
-    def _who(self, me: EntityRef) -> tuple[str, tuple[EntityRef, ...]]:
-        """Give name and groups, kept until the catalog changes."""
+    def above(self, start: Groups) -> tuple[str, Groups]:
+        """Give the title of the first of these, and all of them with the groups above, as `mine`.
+
+        Kept until the catalog changes. What is not in the catalog is left out.
+        """
+        if not start:
+            return "", ()
         generation = self.catalog.generation()
-        kept = self._known.get(me)
+        kept = self._known.get(start)
         if kept is None or kept[0] != generation:
             if len(self._known) >= KNOWN:
                 self._known.clear()
-            kept = self._known[me] = (generation, *self._look_up(me))
+            kept = self._known[start] = (generation, *self._look_up(start))
         return kept[1], kept[2]
 
-    def _look_up(self, me: EntityRef) -> tuple[str, tuple[EntityRef, ...]]:
+    def _look_up(self, start: Groups) -> tuple[str, Groups]:
+        me = start[0]
         name = me.name
         found: dict[EntityRef, None] = {}
-        level = [me]
-        for _ in range(HIGHEST):
-            entities = self.catalog.get_many(level)
-            if me in entities:
-                name = entities[me].title
-            found.update(dict.fromkeys(ref for ref in level if ref in entities))
-            above = [
-                ref
-                for entity in entities.values()
-                for kind in ("memberOf", "childOf")
-                for ref in entity.related(kind)
-            ]
-            level = [ref for ref in dict.fromkeys(above) if ref not in found]
-            if not level:
-                break
+        level = list(start)
+        with acting_for(None):  # whose they are does not depend on what they may see
+            for _ in range(HIGHEST):
+                entities = self.catalog.get_many(level)
+                if me in entities:
+                    name = entities[me].title
+                found.update(dict.fromkeys(ref for ref in level if ref in entities))
+                above = [
+                    ref
+                    for entity in entities.values()
+                    for kind in ("memberOf", "childOf")
+                    for ref in entity.related(kind)
+                ]
+                level = [ref for ref in dict.fromkeys(above) if ref not in found]
+                if not level:
+                    break
         return name, tuple(found)
+
+    def adopt(self, connection: Connection, visitor: str, key: str) -> None:
+        """Give what a visitor kept to a person: of each kind where the person has none yet."""
+        if not visitor or visitor == key:
+            return
+        for table in (models.star, models.visit, models.view, models.dismissal):
+            has = connection.scalar(select(table.c.key).where(table.c.key == key).limit(1))
+            if has is None:
+                connection.execute(update(table).where(table.c.key == visitor).values(key=key))
+        person = models.person
+        home = connection.scalar(select(person.c.home).where(person.c.key == visitor))
+        if home and not connection.scalar(select(person.c.home).where(person.c.key == key)):
+            changed = {"home": home, "updated_at": self.now()}
+            _put(connection, person, {"key": key, "ref": "", **changed}, changed)
 
     def introduce(self, key: str, me: EntityRef | None) -> None:
         """Keep who someone says they are; None forgets it."""
