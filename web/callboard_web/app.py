@@ -21,6 +21,7 @@ from callboard_web.csrf import CsrfMiddleware
 from callboard_web.excerpts import views as excerpts
 from callboard_web.identity.address import TrustedProxies
 from callboard_web.identity.middleware import IdentityMiddleware
+from callboard_web.limits import BodyLimitMiddleware
 from callboard_web.maintenance import MaintenanceWatch
 from callboard_web.me import views as me
 from callboard_web.metrics import Metrics
@@ -87,6 +88,7 @@ def create_app(runtime: "Runtime") -> FastAPI:
     app.add_middleware(
         MaintenanceMiddleware, watch=MaintenanceWatch(runtime.database), now=runtime.now
     )
+    app.add_middleware(BodyLimitMiddleware)
     app.add_middleware(ErrorMiddleware, answer=errors.answer)
     app.add_middleware(ConditionalMiddleware)
     app.add_middleware(CompressMiddleware)
