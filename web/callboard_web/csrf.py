@@ -8,13 +8,14 @@ import secrets
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callboard.errors import CallboardError, InputError, NotAllowedError
 from callboard.i18n import Translator
+from callboard_web.signing import timed_signer
 
 _: Final = Translator("callboard")
 
@@ -32,8 +33,8 @@ class Csrf:
     """Makes and checks tokens. `base_url` names the origin people use, if a proxy hides it."""
 
     def __init__(self, secret: str, base_url: str = "") -> None:
-        self._cookie = URLSafeTimedSerializer(secret, salt="callboard.csrf.cookie")
-        self._token = URLSafeTimedSerializer(secret, salt="callboard.csrf.token")
+        self._cookie = timed_signer(secret, "callboard.csrf.cookie")
+        self._token = timed_signer(secret, "callboard.csrf.token")
         self._base = urlsplit(base_url)
 
     def identity(self, connection: HTTPConnection) -> str:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from callboard_web.formats import address
+from callboard_web.signing import timed_signer
 
 COOKIE: Final = "callboard_flash"
 SECONDS: Final = 60
@@ -30,7 +31,7 @@ class Flashes:
     """Keeps a message in the browser from the act to the page after it."""
 
     def __init__(self, secret: str) -> None:
-        self._cookie = URLSafeTimedSerializer(secret, salt="callboard.flash")
+        self._cookie = timed_signer(secret, "callboard.flash")
 
     def tell(self, response: Response, flash: Flash, *, secure: bool) -> None:
         """Send a message along; raises `ValueError` for more fields than a cookie can hold."""

@@ -3,9 +3,11 @@
 import secrets
 from typing import Final
 
-from itsdangerous import BadSignature, URLSafeSerializer
+from itsdangerous import BadSignature
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
+
+from callboard_web.signing import signer
 
 COOKIE: Final = "callboard_visitor"
 PREFIX: Final = "visitor:"
@@ -18,7 +20,7 @@ class Visitors:
     """Tells browsers apart. The name is random and says nothing about the person."""
 
     def __init__(self, secret: str) -> None:
-        self._cookie = URLSafeSerializer(secret, salt="callboard.visitor")
+        self._cookie = signer(secret, "callboard.visitor")
 
     def key(self, connection: HTTPConnection) -> str:
         """Give the key under which things of this browser's person are kept, or empty."""
