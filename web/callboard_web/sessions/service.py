@@ -172,13 +172,14 @@ class Sessions:
         if row is None or not row.active or self._limit(row) <= self.now():
             return None
         connection.state.session = self._session(row)
-        return self._subject(row)
+        return self.person(row, row.id)
 
     def current(self, connection: HTTPConnection) -> Session | None:
         """Give the session by which a request was made, if it was made by one."""
         return getattr(connection.state, "session", None)
 
-    def _subject(self, row: Any) -> Subject:
+    def person(self, row: Any, session: int | None = None) -> Subject:
+        """Give the person of a row of `portal_account` as they ask: with all that is theirs now."""
         user = EntityRef.parse(row.ref) if row.ref else None
         start = ((user,) if user else ()) + tuple(map(EntityRef.parse, row.groups))
         name, mine = self.personal.above(start)
@@ -188,7 +189,7 @@ class Sessions:
             mine=mine,
             names=tuple(f"provider-group:{item}" for item in row.names),
             roles=tuple(row.roles),
-            session=row.id,
+            session=session,
         )
 
     def _limit(self, row: Any) -> datetime:
