@@ -59,6 +59,7 @@ class Services:
         self.base = base
         self.clock = clock
         self.permissions: Callable[[], Iterable[Permission]] = tuple
+        self.strict = False
         self.facts: Callable[[EntityRef], EntityFacts] = facts_of_reference
         self.jobs: Jobs | None = None
         self._http: HttpClient | None = None
@@ -67,7 +68,18 @@ class Services:
     @cached_property
     def access(self) -> Access:
         """What decides; made when it is first asked for, with the permissions of then."""
-        return Access(self.settings.section(AccessSettings), self.permissions())
+        return Access(
+            self.settings.section(AccessSettings),
+            self.permissions(),
+            database=self.database,
+            now=self.clock,
+            strict=self.strict,
+            place=self._written,
+        )
+
+    def _written(self, what: str, index: int) -> str:
+        """Say where an entry of the access settings is written; -1 stands for the whole key."""
+        return self.settings.place("access", what, *((index,) if index >= 0 else ()))
 
     def decide(
         self, permission: str, entity: EntityRef | None = None, environment: str = ""

@@ -1,6 +1,6 @@
 """Who acts, what they may be told about, and the names of what may be done."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -80,6 +80,11 @@ def facts_of_reference(ref: EntityRef) -> EntityFacts:
     return EntityFacts(ref=str(ref), kind=ref.kind, namespace=ref.namespace)
 
 
+def facts_of_references(refs: Iterable[EntityRef]) -> dict[EntityRef, EntityFacts]:
+    """Give what references alone tell of entities."""
+    return {ref: facts_of_reference(ref) for ref in refs}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selector:
     """Which entities are meant: all that fit every field given, each by any of its values.
@@ -100,18 +105,16 @@ class Selector:
 
     def fits(self, facts: EntityFacts, mine: frozenset[str], environment: str = "") -> bool:
         """Say whether an entity is meant. `environment` is the one that is acted on, if any."""
-        pairs = (
-            (self.kinds, facts.kind),
-            (self.namespaces, facts.namespace),
-            (self.types, facts.type.lower()),
-            (self.owners, facts.owner),
-            (self.systems, facts.system),
-            (self.domains, facts.domain),
-            (self.environments, environment or facts.environment),
-            (self.refs, facts.ref),
-        )
+        # Written out: this is asked for every entity and selector of some decisions.
         return (
-            all(not wanted or value in wanted for wanted, value in pairs)
+            (not self.kinds or facts.kind in self.kinds)
+            and (not self.namespaces or facts.namespace in self.namespaces)
+            and (not self.types or facts.type.lower() in self.types)
+            and (not self.owners or facts.owner in self.owners)
+            and (not self.systems or facts.system in self.systems)
+            and (not self.domains or facts.domain in self.domains)
+            and (not self.environments or (environment or facts.environment) in self.environments)
+            and (not self.refs or facts.ref in self.refs)
             and (not self.tags or not self.tags.isdisjoint(facts.tags))
             and (not self.owned or facts.owner in mine or facts.ref in mine)
         )
@@ -147,14 +150,24 @@ class Subject:
     session: int | None = None
     on_behalf_of: Principal | None = None
     _owners: frozenset[str] = field(init=False, repr=False, compare=False)
+    _called: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_owners", frozenset(map(str, self.mine)))
+        owners = frozenset(map(str, self.mine))
+        general = ("everyone", "signed-in" if self.signed_in else "anonymous")
+        called = owners.union(general, self.names, (str(self.principal),))
+        object.__setattr__(self, "_owners", owners)
+        object.__setattr__(self, "_called", called)
 
     @property
     def owners(self) -> frozenset[str]:
         """`mine` as text."""
         return self._owners
+
+    @property
+    def called(self) -> frozenset[str]:
+        """Every name that a binding may give to this subject, such as `everyone`."""
+        return self._called
 
     @property
     def signed_in(self) -> bool:

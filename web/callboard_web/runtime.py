@@ -154,6 +154,7 @@ class Runtime:
             configured_repositories=_repositories(settings),
         )
         services.permissions = lambda: [item.value for item in plugins.contributions.permissions]
+        services.strict = plugins.guard.strict
         services.facts = catalog.facts_of
         catalog.readable = lambda subject: services.access.filter(subject)
         return cls(

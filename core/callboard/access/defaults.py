@@ -27,7 +27,7 @@ TITLES: Final[Mapping[str, Text]] = {
     "administrator": _("Administrator"),
 }
 
-BUILT_IN: Final = "built in"
+BUILT_IN: Final = _("built in")
 
 
 def default_roles(permissions: Iterable[Permission]) -> dict[str, Role]:

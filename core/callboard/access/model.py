@@ -1,13 +1,24 @@
 """The parts of a policy and what is made of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Final, Literal
+from typing import Literal
 
+from callboard.access.filters import ALL, NONE, EntityFilter
 from callboard.i18n import Text
-from callboard.identity import EVERYTHING, EntityFacts, Selector
+from callboard.identity import EVERYTHING, Selector
+
+__all__ = [
+    "ALL", "NONE", "Binding", "Decision", "Effect", "EntityFilter", "Origin", "Policy",
+    "PolicyFault", "Reason", "Role", "covers",
+]  # fmt: skip
 
 Effect = Literal["allow", "deny"]
+
+Origin = Literal["built-in", "settings", "repository", "pages", "session"]
+"""Where something of a policy is written: nowhere, `callboard.yaml`, a file of a repository or
+folder, a page; `session` is what somebody has by the way they signed in."""
 
 
 def covers(patterns: tuple[str, ...], permission: str) -> bool:
@@ -17,13 +28,18 @@ def covers(patterns: tuple[str, ...], permission: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """A bundle of permissions, each by name or pattern. `source` says where it is written."""
+    """A bundle of permissions, each by name or pattern, and those of the roles it includes.
+
+    `source` says where it is written, such as `callboard.yaml:12`.
+    """
 
     name: str
     permissions: tuple[str, ...]
+    includes: tuple[str, ...] = ()
     title: Text = ""
     description: Text = ""
-    source: str = ""
+    source: Text = ""
+    origin: Origin = "built-in"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,22 +48,45 @@ class Binding:
 
     Subjects are `everyone`, `signed-in`, `anonymous`, references of users and groups
     (`group:default/payments`), or names that a subject has (`service:deployer`). `source` says
-    where it is written, such as `callboard.yaml, line 12`.
+    where it is written, such as `callboard.yaml:12`; `number` is that of one made in pages.
     """
 
     role: str
     subjects: frozenset[str]
     on: Selector = EVERYTHING
     effect: Effect = "allow"
-    source: str = ""
+    source: Text = ""
     note: str = ""
+    origin: Origin = "built-in"
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyFault:
+    """Something wrong in a policy. `line` counts from 1, 0 where there is none.
+
+    An `error` keeps what it is about from having an effect; a `note` only tells of something.
+    """
+
+    file: str
+    line: int
+    message: Text
+    severity: Literal["error", "note"] = "error"
+
+    @property
+    def place(self) -> str:
+        """`file:line`, or the file alone."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """All roles by name, and all bindings."""
 
-    roles: dict[str, Role]
+    roles: Mapping[str, Role]
     bindings: tuple[Binding, ...]
 
 
@@ -67,40 +106,3 @@ class Decision:
     allowed: bool
     permission: str
     reasons: tuple[Reason, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntityFilter:
-    """Which entities a subject may do one thing with: any of `allow`, none of `deny`, all `within`.
-
-    `within` are the alternatives a token is narrowed to, or None. `mine` is what `owned` means.
-    Hashable: equal filters let the same entities through.
-    """
-
-    allow: frozenset[Selector]
-    deny: frozenset[Selector] = frozenset()
-    within: frozenset[Selector] | None = None
-    mine: frozenset[str] = frozenset()
-
-    @property
-    def everything(self) -> bool:
-        """Whether all entities are let through."""
-        unlimited = self.within is None or EVERYTHING in self.within
-        return unlimited and not self.deny and EVERYTHING in self.allow
-
-    @property
-    def nothing(self) -> bool:
-        """Whether no entity can be let through."""
-        return not self.allow or EVERYTHING in self.deny or self.within == frozenset()
-
-    def fits(self, facts: EntityFacts) -> bool:
-        """Say whether an entity is let through."""
-        return (
-            any(part.fits(facts, self.mine) for part in self.allow)
-            and not any(part.fits(facts, self.mine) for part in self.deny)
-            and (self.within is None or any(part.fits(facts, self.mine) for part in self.within))
-        )
-
-
-ALL: Final = EntityFilter(allow=frozenset({EVERYTHING}))
-NONE: Final = EntityFilter(allow=frozenset())

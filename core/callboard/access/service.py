@@ -1,66 +1,192 @@
 """Decides, from the policy as it is now."""
 
-from collections.abc import Iterable
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final
 
-from callboard.access.defaults import BUILT_IN, DEFAULT_BINDINGS, default_roles
-from callboard.access.model import (
-    NONE,
-    Binding,
-    Decision,
-    EntityFilter,
-    Policy,
-    Reason,
-    Role,
-    covers,
+from sqlalchemy import Connection
+
+from callboard.access.assembly import (
+    Place,
+    PolicyPart,
+    built_in,
+    combine,
+    of_pages,
+    of_settings,
 )
-from callboard.access.settings import AccessSettings, SelectorSettings
+from callboard.access.compiled import Compiled, within
+from callboard.access.dry_run import Differences, compare
+from callboard.access.explaining import (
+    ConsideredLimit,
+    Explanation,
+    Giver,
+    consider,
+    fits,
+    in_order,
+)
+from callboard.access.filters import NONE, EntityFilter, entity_filter
+from callboard.access.model import Binding, Decision, Policy, PolicyFault, Reason, covers
+from callboard.access.settings import AccessSettings, BindingSettings, RoleSettings
+from callboard.access.sources import PolicySource, list_sources
+from callboard.access.store import PolicyStore, read_bindings, read_generation, read_roles
+from callboard.database import Database
 from callboard.entities import EntityRef
 from callboard.i18n import Translator
-from callboard.identity import EVERYTHING, EntityFacts, Permission, Selector, Subject
+from callboard.identity import NOBODY, EntityFacts, Permission, Principal, Subject
 
 _ = Translator("callboard")
+log = logging.getLogger(__name__)
 
-READ = "catalog.entity.read"
+READ: Final = "catalog.entity.read"
+CHANGE: Final = "access.policy.change"
+
+_LIMITED: Final = Reason(effect="deny", text=_("The token is not made for this."))
+_NOTHING: Final = Reason(effect="deny", text=_("Nothing allows it."))
+
+Pages = tuple[Iterable[RoleSettings], Iterable[tuple[int, BindingSettings]]]
+
+
+class UnknownPermissionError(LookupError):
+    """A permission was asked for that nobody declares; raised in strict portals only."""
+
+
+def _person(ref: EntityRef) -> Subject:
+    principal = Principal(kind="person", name=str(ref), entity=ref)
+    return Subject(principal=principal, mine=(ref,))
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _no_place(what: str, index: int) -> str:
+    return "callboard.yaml"
 
 
 class Access:
-    """Says what a subject may do. Deny wins, and what nothing allows is refused."""
+    """Says what a subject may do. Deny wins, and what nothing allows is refused.
 
-    def __init__(self, settings: AccessSettings, permissions: Iterable[Permission]) -> None:
+    Without a database it knows the settings' policy alone. `place` says where the settings are
+    written. A `strict` one raises `UnknownPermissionError` where others refuse and log. The policy
+    is read again by whoever asks first after it changed, in every process.
+    """
+
+    def __init__(
+        self,
+        settings: AccessSettings,
+        permissions: Iterable[Permission],
+        *,
+        database: Database | None = None,
+        place: Place = _no_place,
+        now: Callable[[], datetime] = _utc_now,
+        strict: bool = False,
+    ) -> None:
         self.settings = settings
         self.permissions = {item.name: item for item in permissions}
-        self.generation = 0
-        self.policy = self._read()
+        self.strict = strict
+        self.subject_for: Callable[[EntityRef], Subject] = _person
+        """Gives somebody as they would be if they signed in; replaced by who knows the groups."""
+        self._database = database
+        self._now = now
+        self._own = (built_in(settings, self.permissions.values()), of_settings(settings, place))
+        self._lock = threading.Lock()
+        self._compiled: Compiled | None = None
+        self._faults: tuple[PolicyFault, ...] = ()
 
-    def _read(self) -> Policy:
-        chosen = self.settings
-        roles = default_roles(self.permissions.values())
-        for item in chosen.roles:
-            roles[item.name] = Role(
-                name=item.name,
-                title=item.title or item.name,
-                permissions=tuple(item.permissions),
-                source="callboard.yaml",
+    # The policy
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that is in force."""
+        return self._now_compiled().policy
+
+    @property
+    def generation(self) -> int:
+        """A number that grows with every change of the policy."""
+        return self._now_compiled().generation
+
+    @property
+    def faults(self) -> tuple[PolicyFault, ...]:
+        """What is wrong in policies, in the order of their sources."""
+        self._now_compiled()
+        return self._faults
+
+    @property
+    def sources(self) -> Sequence[PolicySource]:
+        """Where policies come from, and how each source fares."""
+        return list_sources(self)
+
+    @property
+    def store(self) -> PolicyStore:
+        """Roles and bindings made in pages."""
+        if self._database is None:
+            raise RuntimeError("Without a database no policies are made in pages.")
+        return PolicyStore(self._database, self, self._now)
+
+    def policy_of(self, connection: Connection, pages: Pages | None = None) -> Policy:
+        """Give the policy as a transaction sees it; `pages` is in place of what pages made."""
+        return combine(self._parts(connection, pages))[0]
+
+    def has_administrator(self, connection: Connection) -> bool:
+        """Say whether somebody whom bindings or settings name may change policies, in the end."""
+        if self.settings.administrators:
+            return True
+        compiled = self._compile(combine(self._parts(connection, None))[0], 0)
+        names = {
+            name
+            for item in compiled.policy.bindings
+            if item.effect == "allow" and compiled.gives(item.role, CHANGE)
+            for name in item.subjects
+        }
+        return any(
+            compiled.grants(_called(name), CHANGE).filter.everything for name in sorted(names)
+        )
+
+    def _parts(self, connection: Connection, pages: Pages | None) -> list[PolicyPart]:
+        parts = list(self._own)
+        if self.settings.pages:
+            roles, bindings = pages or (
+                [item.settings for item in read_roles(connection)],
+                [(item.number, item.settings) for item in read_bindings(connection)],
             )
-        bindings = list(DEFAULT_BINDINGS) if chosen.defaults else []
-        if chosen.anonymous:
-            given = frozenset({"everyone"})
-            bindings.append(Binding(role=chosen.anonymous, subjects=given, source=BUILT_IN))
-        if chosen.administrators:
-            given = frozenset(map(_subject, chosen.administrators))
-            bindings.append(Binding(role="administrator", subjects=given, source="callboard.yaml"))
-        for entry in chosen.bindings:
-            bindings.append(
-                Binding(
-                    role=entry.role,
-                    subjects=frozenset(map(_subject, entry.to)),
-                    on=selector_of(entry.on),
-                    effect=entry.effect,
-                    source="callboard.yaml",
-                    note=entry.note,
-                )
+            parts.append(of_pages(roles, bindings))
+        return parts
+
+    def _compile(self, policy: Policy, generation: int) -> Compiled:
+        return Compiled(
+            policy,
+            self.permissions,
+            administrators=self.settings.administrators,
+            generation=generation,
+        )
+
+    def _now_compiled(self) -> Compiled:
+        """Give the policy that is in force, read anew where it has changed."""
+        known = self._compiled
+        database = self._database
+        if database is None or not (self.settings.pages or self.settings.policies):
+            return known or self._take(list(self._own), 0)
+        with database.read() as connection:
+            generation = database.once(
+                connection, "access generation", lambda: read_generation(connection)
             )
-        return Policy(roles=roles, bindings=tuple(bindings))
+            if known is not None and known.generation >= generation:
+                return known
+            return self._take(self._parts(connection, None), generation)
+
+    def _take(self, parts: Sequence[PolicyPart], generation: int) -> Compiled:
+        policy, faults = combine(parts)
+        made = self._compile(policy, generation)
+        with self._lock:
+            known = self._compiled
+            if known is None or known.generation < generation:
+                self._compiled, self._faults = made, faults
+                return made
+            return known
+
+    # Decisions
 
     def decide(
         self,
@@ -74,36 +200,29 @@ class Access:
 
         Without `facts` only what is given on all entities counts; see `anywhere`.
         """
-        reasons = []
-        allowed = denied = False
-        for binding in self._bindings(subject, permission):
-            if facts is None:
-                fits = binding.on == EVERYTHING
-            else:
-                fits = binding.on.fits(facts, subject.owners, environment)
-            if not fits:
-                continue
-            denied = denied or binding.effect == "deny"
-            allowed = allowed or binding.effect == "allow"
-            text = _("Role %(role)s, from %(source)s", role=binding.role, source=binding.source)
-            reasons.append(Reason(effect=binding.effect, text=text, binding=binding))
-        if subject.limits is not None and not any(
-            covers(limit.permissions, permission)
-            and (
-                limit.on == EVERYTHING
-                if facts is None
-                else limit.on.fits(facts, subject.owners, environment)
-            )
-            for limit in subject.limits
+        if permission not in self.permissions:
+            return self._unknown(permission)
+        grants = self._now_compiled().grants(subject, permission)
+        mine = subject.owners
+        denied = grants.deny.reasons(facts, mine, environment)
+        allowed = grants.allow.reasons(facts, mine, environment)
+        if subject.limits is not None and not within(
+            subject.limits, permission, facts, mine, environment
         ):
-            denied = True
-            reasons.append(Reason(effect="deny", text=_("The token is not made for this.")))
-        if not allowed and not denied:
-            reasons.append(Reason(effect="deny", text=_("Nothing allows it.")))
-        reasons.sort(key=lambda reason: reason.effect != "deny")
+            denied = (*denied, _LIMITED)
+        reasons = (*denied, *allowed) or (_NOTHING,)
         return Decision(
-            allowed=allowed and not denied, permission=permission, reasons=tuple(reasons)
+            allowed=bool(allowed) and not denied, permission=permission, reasons=reasons
         )
+
+    def _unknown(self, permission: str) -> Decision:
+        if self.strict:
+            raise UnknownPermissionError(
+                f"Nobody declares the permission {permission!r}; see callboard_permissions."
+            )
+        log.error("Nobody declares the permission %s: it is refused.", permission[:120])
+        reason = Reason(effect="deny", text=_("Nobody declares this permission."))
+        return Decision(allowed=False, permission=permission, reasons=(reason,))
 
     def anywhere(self, subject: Subject, permission: str) -> bool:
         """Say whether there may be an entity with which a subject may do something."""
@@ -111,68 +230,110 @@ class Access:
 
     def filter(self, subject: Subject, permission: str = READ) -> EntityFilter:
         """Give which entities a subject may do something with."""
-        allow: set[Selector] = set()
-        deny: set[Selector] = set()
-        for binding in self._bindings(subject, permission):
-            (allow if binding.effect == "allow" else deny).add(binding.on)
-        if not allow:
+        if permission not in self.permissions:
+            self._unknown(permission)
             return NONE
-        if EVERYTHING in allow:
-            allow = {EVERYTHING}
-        within = None
-        if subject.limits is not None:
-            within = frozenset(
-                limit.on for limit in subject.limits if covers(limit.permissions, permission)
+        found = self._now_compiled().grants(subject, permission).filter
+        if subject.limits is None:
+            return found
+        limits = [limit.on for limit in subject.limits if covers(limit.permissions, permission)]
+        return entity_filter(found.allow, found.deny, limits, subject.owners)
+
+    # Explanations
+
+    def explain(
+        self,
+        subject: Subject,
+        permission: str,
+        facts: EntityFacts | None = None,
+        *,
+        environment: str = "",
+    ) -> Explanation:
+        """Say why a subject may do something or not, with every binding that was looked at."""
+        compiled = self._now_compiled()
+        declared = self.permissions.get(permission)
+        if declared is None:
+            reason = Reason(effect="deny", text=_("Nobody declares this permission."))
+            decision = Decision(allowed=False, permission=permission, reasons=(reason,))
+        else:
+            decision = self.decide(subject, permission, facts, environment=environment)
+        bindings = {id(item): item for item in compiled.policy.bindings}
+        bindings |= {id(item): item for item in compiled.bindings_of(subject)}
+        considered = [
+            consider(
+                binding,
+                compiled.policy.roles.get(binding.role),
+                compiled.gives(binding.role, permission),
+                subject,
+                facts,
+                environment,
+                compiled.sets_aside(binding, subject),
             )
-        parts = (*allow, *deny, *(within or ()))
-        mine = subject.owners if any(part.owned for part in parts) else frozenset()
-        return EntityFilter(allow=frozenset(allow), deny=frozenset(deny), within=within, mine=mine)
-
-    def _bindings(self, subject: Subject, permission: str) -> list[Binding]:
-        names = {"everyone", "signed-in" if subject.signed_in else "anonymous"}
-        names |= subject.owners
-        names.update(subject.names)
-        names.add(str(subject.principal))
-        roles = self.policy.roles
-        found = [
-            binding
-            for binding in self.policy.bindings
-            if not binding.subjects.isdisjoint(names)
-            and binding.role in roles
-            and covers(roles[binding.role].permissions, permission)
+            for binding in bindings.values()
         ]
-        found += [
-            Binding(role=name, subjects=frozenset(), source="session")
-            for name in subject.roles
-            if name in roles and covers(roles[name].permissions, permission)
+        return Explanation(
+            allowed=decision.allowed,
+            permission=permission,
+            declared=declared,
+            reasons=decision.reasons,
+            bindings=in_order(considered),
+            limits=self._limits(subject, permission, facts, environment),
+            generation=compiled.generation,
+        )
+
+    def _limits(
+        self, subject: Subject, permission: str, facts: EntityFacts | None, environment: str
+    ) -> tuple[ConsideredLimit, ...]:
+        found = []
+        for limit in subject.limits or ():
+            named = covers(limit.permissions, permission)
+            meant = fits(limit.on, facts, subject.owners, environment)
+            why = _("The token is made for it.")
+            if not named:
+                why = _("The token is made for other permissions.")
+            elif not meant:
+                why = _("The token is made for other entities.")
+            found.append(ConsideredLimit(limit=limit, fits=named and meant, why=why))
+        return tuple(found)
+
+    def who_may(self, permission: str, facts: EntityFacts | None = None) -> Sequence[Giver]:
+        """Give the roles that have a permission, with the bindings that give it on an entity.
+
+        A role without bindings is among them: binding it would give the permission. What only
+        owners have is given where the entity has one.
+        """
+        compiled = self._now_compiled()
+        owners = frozenset({facts.owner}) if facts is not None and facts.owner else frozenset()
+        found: dict[str, list[Binding]] = {
+            name: [] for name in compiled.policy.roles if compiled.gives(name, permission)
+        }
+        for binding in compiled.policy.bindings:
+            if (
+                binding.effect == "allow"
+                and binding.role in found
+                and fits(binding.on, facts, owners, facts.environment if facts else "")
+            ):
+                found[binding.role].append(binding)
+        return [
+            Giver(role=compiled.policy.roles[name], bindings=tuple(items))
+            for name, items in found.items()
         ]
-        return found
+
+    # Trying
+
+    def dry_run(self, policy: Policy) -> Differences:
+        """Compare a policy with the one in force, over the requests that were recorded.
+
+        `store.draft(change)` gives the policy as it would be after a change in pages.
+        """
+        if self._database is None:
+            raise RuntimeError("Without a database no requests are recorded.")
+        present = self._now_compiled()
+        return compare(self._database, present, self._compile(policy, present.generation))
 
 
-def _subject(text: str) -> str:
-    if text.partition(":")[0].lower() in ("user", "group"):
-        return str(EntityRef.parse(text))
-    return text
-
-
-def selector_of(given: SelectorSettings) -> Selector:
-    """Give the selector that settings describe."""
-
-    def refs(values: list[str], kind: str) -> frozenset[str]:
-        return frozenset(str(EntityRef.parse(value, default_kind=kind)) for value in values)
-
-    def lower(values: list[str]) -> frozenset[str]:
-        return frozenset(value.lower() for value in values)
-
-    return Selector(
-        kinds=lower(given.kind),
-        types=lower(given.type),
-        owners=refs(given.owner, "group"),
-        systems=refs(given.system, "system"),
-        domains=refs(given.domain, "domain"),
-        namespaces=lower(given.namespace),
-        tags=lower(given.tag),
-        environments=frozenset(given.environment),
-        refs=refs(given.entity, "component"),
-        owned=given.owned,
-    )
+def _called(name: str) -> Subject:
+    """Give a subject that is signed in and has one name."""
+    if name == "anonymous":
+        return NOBODY
+    return Subject(principal=Principal(kind="person", name=""), names=(name,))

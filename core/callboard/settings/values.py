@@ -56,6 +56,10 @@ class Settings:
         """Give the settings of a plugin; None when it declared none."""
         return self._plugins.get(name)
 
+    def place(self, *path: str | int) -> str:
+        """Say where a setting is written, as in `ShownSetting.source`."""
+        return self._source(path)
+
     def secrets(self) -> tuple[str, ...]:
         """Give every secret value, for `callboard.redaction`; never for people's eyes.
 
