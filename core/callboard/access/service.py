@@ -129,6 +129,19 @@ class Access:
         """Give the policy as a transaction sees it; `pages` is in place of what pages made."""
         return combine(self._parts(connection, pages))[0]
 
+    def bindings_of(self, subject: Subject) -> Sequence[Binding]:
+        """Give the bindings that are for a subject, and the roles it has by how it signed in."""
+        return self._now_compiled().bindings_of(subject)
+
+    def permissions_of(self, role: str) -> frozenset[str]:
+        """Give the names of the permissions that a role has, with those of roles it includes."""
+        return self._now_compiled().role_permissions.get(role, frozenset())
+
+    def would_allow(self, policy: Policy, subject: Subject, permission: str) -> bool:
+        """Say whether a subject could do something with the portal under another policy."""
+        grants = self._compile(policy, 0).grants(subject, permission)
+        return bool(grants.allow.everywhere) and not grants.deny.everywhere
+
     def has_administrator(self, connection: Connection) -> bool:
         """Say whether somebody whom bindings or settings name may change policies, in the end."""
         if self.settings.administrators:
