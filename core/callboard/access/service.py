@@ -15,6 +15,7 @@ from callboard.access.assembly import (
     combine,
     of_pages,
     of_settings,
+    selector_of,
 )
 from callboard.access.compiled import Compiled, within
 from callboard.access.dry_run import Differences, compare
@@ -37,6 +38,7 @@ from callboard.i18n import Translator
 from callboard.identity import NOBODY, EntityFacts, Permission, Principal, Subject
 
 _ = Translator("callboard")
+__all__ = ["CHANGE", "READ", "Access", "UnknownPermissionError", "selector_of"]
 log = logging.getLogger(__name__)
 
 READ: Final = "catalog.entity.read"
