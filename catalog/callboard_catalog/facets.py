@@ -7,25 +7,30 @@ generation; the next one is made from it by reading what has changed since.
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
 from pyroaring import BitMap
-from sqlalchemy import ARRAY, BigInteger, Connection, bindparam, func, select, text
+from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from callboard.entities import EntityRef
+from callboard.entities import DEFAULT_NAMESPACE, EntityRef
 from callboard_catalog import models
 from callboard_catalog.query import FACETS, Facet, FacetValue, ListRequest
+from callboard_catalog.store.bulk import one_of
 
 ENTITY: Final = models.entity
 COLUMNS: Final = ("kind", "type", "owner", "lifecycle", "system", "domain")
 NAMED: Final = frozenset({"owner", "system", "domain"})
 """The facets whose values are references."""
 
+UNLISTED: Final = ("namespace", "environment")
+"""What `FacetIndex.values` has beside the facets: who may see an entity may depend on it."""
+
 TAG_KEY: Final = "metadata.tags"
+ENVIRONMENT_KEY: Final = "metadata.labels.environment"
 SKEW: Final = timedelta(seconds=10)
 """How far the clocks of processes that write may be apart."""
 
@@ -38,13 +43,31 @@ Values = dict[str, dict[str, BitMap]]
 
 @dataclass(frozen=True)
 class FacetIndex:
-    """The catalog of one generation. `values` maps facet and value to row numbers."""
+    """The catalog of one generation. `values` maps facet and value to row numbers.
+
+    `titles` are those of the references among the values, `named` the rows of those that are
+    there, and `domains` the domains of systems, by reference.
+    """
 
     generation: int
     newest: datetime | None
     everything: BitMap
     values: Values
     titles: Mapping[str, str]
+    named: Mapping[str, int]
+    domains: Mapping[str, str]
+
+    def narrowed(self, rows: BitMap) -> "FacetIndex":
+        """Give the index as if there were only these rows."""
+        values = {
+            facet: {value: kept for value, members in by_value.items() if (kept := members & rows)}
+            for facet, by_value in self.values.items()
+        }
+        titles = {
+            ref: title if self.named.get(ref, -1) in rows else _name(ref)
+            for ref, title in self.titles.items()
+        }
+        return replace(self, everything=self.everything & rows, values=values, titles=titles)
 
     @cached_property
     def orders(self) -> dict[str, list[tuple[tuple[bool, str, str], str]]]:
@@ -163,11 +186,7 @@ def _commonest(counts: Mapping[str, int], most: int) -> dict[str, int]:
 
 def among(connection: Connection, ids: Iterable[int]) -> ColumnElement[bool]:
     """Give the condition that an entity's row is one of these, however many, as one parameter."""
-    listed = list(ids)
-    if connection.dialect.name == "sqlite":
-        numbers = text("SELECT value FROM json_each(:ids)").bindparams(ids=str(listed))
-        return ENTITY.c.id.in_(numbers.columns(ENTITY.c.id))
-    return ENTITY.c.id == func.any(bindparam("ids", listed, ARRAY(BigInteger)))
+    return one_of(connection, ENTITY.c.id, ids)
 
 
 # Reading
@@ -183,7 +202,7 @@ def read_index(
         if len(changed) * ANEW < len(before.everything):
             return _advanced(connection, before, generation, max(newest, before.newest), changed)
     everything, values = _rows(connection)
-    return _finished(connection, generation, newest, everything, values, {})
+    return _finished(connection, generation, newest, everything, values, None)
 
 
 def _changed(connection: Connection, since: datetime) -> BitMap:
@@ -204,11 +223,12 @@ def _advanced(
         gone = everything - BitMap(connection.scalars(select(ENTITY.c.id)))
     _, fresh = _rows(connection, changed)
     values = {
-        facet: _replaced(before.values[facet], changed | gone, fresh[facet]) for facet in FACETS
+        facet: _replaced(rows, changed | gone, fresh[facet])
+        for facet, rows in before.values.items()
     }
     # A title that is known holds unless its own entity is among what has changed.
-    titles = {} if gone else dict(before.titles)
-    return _finished(connection, generation, newest, everything - gone, values, titles, changed)
+    known = None if gone else before
+    return _finished(connection, generation, newest, everything - gone, values, known, changed)
 
 
 def _replaced(
@@ -231,14 +251,8 @@ def _rows(connection: Connection, only: BitMap | None = None) -> tuple[BitMap, V
     added = [lists[facet] for facet in (*COLUMNS, "source")]
     columns = [ENTITY.c.id, *(ENTITY.c[name] for name in COLUMNS), ENTITY.c.source_id]
     statement = select(*columns)
-    tags = _tags_statement(models.entity_field.c.key_id)
     if only is not None:
-        condition = among(connection, only)
-        statement = statement.where(condition)
-        # By entity: SQLite would begin with the index of keys and read every tag there is.
-        tags = _tags_statement(models.entity_field.c.key_id + 0).where(
-            models.entity_field.c.entity_id.in_(select(ENTITY.c.id).where(condition))
-        )
+        statement = statement.where(among(connection, only))
     everything = BitMap()
     for rows in connection.execute(statement).partitions(CHUNK):
         everything.update(row[0] for row in rows)
@@ -248,17 +262,13 @@ def _rows(connection: Connection, only: BitMap | None = None) -> tuple[BitMap, V
     names = dict(_pairs(connection, select(models.source.c.id, models.source.c.name)))
     lists["source"] = _renamed(lists["source"], lambda number: names.get(number, ""))
     lists["type"] = _renamed(lists["type"], lambda value: "" if value == "-" else value)
-    found_tags: defaultdict[str, list[int]] = defaultdict(list)
-    for rows in connection.execute(tags).partitions(CHUNK):
-        for value, entity_id in rows:
-            found_tags[value].append(entity_id)
     sets = {
         facet: {value: BitMap(ids) for value, ids in by_value.items()}
         for facet, by_value in lists.items()
     }
-    sets["tag"] = {value: BitMap(ids) for value, ids in found_tags.items()}
-    if untagged := everything - BitMap.union(BitMap(), *sets["tag"].values()):
-        sets["tag"][""] = untagged
+    sets["tag"] = _fields(connection, TAG_KEY, everything, only)
+    sets["environment"] = _fields(connection, ENVIRONMENT_KEY, everything, only)
+    sets["namespace"] = _namespaces(connection, everything, only)
     return everything, sets
 
 
@@ -271,10 +281,46 @@ def _renamed(
     return renamed
 
 
-def _tags_statement(key_id: ColumnElement[int]) -> Any:
-    field = models.entity_field
-    key = select(models.field_key.c.id).where(models.field_key.c.name == TAG_KEY)
-    return select(field.c.value, field.c.entity_id).where(key_id == key.scalar_subquery())
+def _fields(
+    connection: Connection, key: str, everything: BitMap, only: BitMap | None
+) -> dict[str, BitMap]:
+    """Give which rows have which value of a field; an empty one stands for those without."""
+    field = models.entity_field.c
+    named = select(models.field_key.c.id).where(models.field_key.c.name == key).scalar_subquery()
+    statement = select(field.value, field.entity_id)
+    if only is None:
+        statement = statement.where(field.key_id == named)
+    else:
+        # By entity: SQLite would begin with the index of keys and read every value there is.
+        ids = select(ENTITY.c.id).where(among(connection, only))
+        statement = statement.where(field.key_id + 0 == named, field.entity_id.in_(ids))
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for rows in connection.execute(statement).partitions(CHUNK):
+        for value, entity_id in rows:
+            found[value].append(entity_id)
+    return _with_rest({value: BitMap(ids) for value, ids in found.items()}, "", everything)
+
+
+def _namespaces(
+    connection: Connection, everything: BitMap, only: BitMap | None
+) -> dict[str, BitMap]:
+    """Give the rows of each namespace; most are of the default one, so only others are read."""
+    statement = select(ENTITY.c.ref, ENTITY.c.id).where(
+        ENTITY.c.ref.not_like(f"%:{DEFAULT_NAMESPACE}/%")
+    )
+    if only is not None:
+        statement = statement.where(among(connection, only))
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for ref, entity_id in _pairs(connection, statement):
+        found[ref.partition(":")[2].partition("/")[0]].append(entity_id)
+    sets = {name: BitMap(ids) for name, ids in found.items()}
+    return _with_rest(sets, DEFAULT_NAMESPACE, everything)
+
+
+def _with_rest(sets: dict[str, BitMap], name: str, everything: BitMap) -> dict[str, BitMap]:
+    if rest := everything - BitMap.union(BitMap(), *sets.values()):
+        sets[name] = rest
+    return sets
 
 
 def _finished(
@@ -283,20 +329,41 @@ def _finished(
     newest: datetime | None,
     everything: BitMap,
     values: Values,
-    titles: dict[str, str],
+    known: FacetIndex | None,
     changed: BitMap | None = None,
 ) -> FacetIndex:
     """Put an index together, with the titles that are not known yet or may have changed."""
     wanted = {value for facet in NAMED for value in values[facet]} - {""}
+    titles = dict(known.titles) if known else {}
+    named = dict(known.named) if known else {}
     kinds = sorted({value.partition(":")[0] for value in wanted - titles.keys()})
-    table = select(ENTITY.c.ref, ENTITY.c.title)
-    found = dict(_pairs(connection, table.where(ENTITY.c.kind.in_(kinds)))) if kinds else {}
+    table = select(ENTITY.c.ref, ENTITY.c.title, ENTITY.c.id)
+    found: list[Row[Any]] = []
+    if kinds:
+        found += connection.execute(table.where(ENTITY.c.kind.in_(kinds)))
     if changed:
-        found |= dict(_pairs(connection, table.where(among(connection, changed))))
-    titles = {ref: title for ref, title in (titles | found).items() if ref in wanted}
+        found += connection.execute(table.where(among(connection, changed)))
+    for row in found:
+        if row.ref in wanted:
+            titles[row.ref], named[row.ref] = row.title, row.id
     # One that is in no source is told by its name, and not looked for again and again.
     titles |= {ref: _name(ref) for ref in wanted - titles.keys()}
-    return FacetIndex(generation, newest, everything, values, titles)
+    titles = {ref: title for ref, title in titles.items() if ref in wanted}
+    named = {ref: number for ref, number in named.items() if ref in wanted}
+    systems = values["kind"].get("system", BitMap())
+    domains = (
+        known.domains
+        if known and changed is not None and not systems.intersect(changed)
+        else _domains(connection)
+    )
+    return FacetIndex(generation, newest, everything, values, titles, named, domains)
+
+
+def _domains(connection: Connection) -> dict[str, str]:
+    statement = select(ENTITY.c.ref, ENTITY.c.domain)
+    return dict(
+        _pairs(connection, statement.where(ENTITY.c.kind == "system", ENTITY.c.domain != ""))
+    )
 
 
 def _name(ref: str) -> str:

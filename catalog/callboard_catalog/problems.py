@@ -1,9 +1,9 @@
 """What is wrong with the catalog's input, for those who can mend it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import (
     Column,
@@ -17,6 +17,7 @@ from sqlalchemy import (
     literal,
     not_,
     null,
+    or_,
     select,
     type_coerce,
     union_all,
@@ -28,6 +29,7 @@ from callboard.database.types import read_text
 from callboard.entities import EntityRef
 from callboard_catalog import models
 from callboard_catalog.reading import stored_form
+from callboard_catalog.sight import Sight
 
 _ = i18n.Translator("callboard")
 
@@ -76,9 +78,22 @@ class ProblemRequest:
     offset: int = 0
 
 
-def problems(connection: Connection, request: ProblemRequest) -> list[Problem]:
+@dataclass(frozen=True, slots=True)
+class ProblemSight:
+    """Whose problems are seen: of which entities, None for all, and those of no entity."""
+
+    entities: Sight | None = None
+    of_none: bool = True
+
+
+EVERY_PROBLEM: Final = ProblemSight()
+
+
+def problems(
+    connection: Connection, request: ProblemRequest, sight: ProblemSight = EVERY_PROBLEM
+) -> list[Problem]:
     """Give problems, those nobody serves first, then by source and place."""
-    everything = union_all(*_parts(request)).subquery()
+    everything = union_all(*_parts(connection, request, sight)).subquery()
     statement = select(everything)
     if request.kind:
         statement = statement.where(everything.c.kind == request.kind)
@@ -107,9 +122,9 @@ class ProblemTally:
     owners: Mapping[str, Mapping[str, int]]
 
 
-def problem_tally(connection: Connection) -> ProblemTally:
+def problem_tally(connection: Connection, sight: ProblemSight = EVERY_PROBLEM) -> ProblemTally:
     """Count all problems in one pass."""
-    everything = union_all(*_parts(ProblemRequest())).subquery()
+    everything = union_all(*_parts(connection, ProblemRequest(), sight)).subquery()
     columns = (everything.c.kind, everything.c.owner, everything.c.ref)
     kinds: dict[ProblemKind, int] = dict.fromkeys(KINDS, 0)
     owners: dict[str, dict[str, int]] = {}
@@ -160,11 +175,25 @@ def _id(row: Any) -> str:
     return f"{row.kind}-{row.id}{more}"
 
 
-def _parts(request: ProblemRequest) -> Iterator[Select[Any]]:
-    yield _rejected()
-    yield _conflicts()
-    yield _dangling(forward=True, request=request)
-    yield _dangling(forward=False, request=request)
+def _parts(
+    connection: Connection, request: ProblemRequest, sight: ProblemSight
+) -> list[Select[Any]]:
+    """Give all problems by kind; each part has the entity it is about joined, where it is there."""
+    parts = [
+        _rejected(),
+        _conflicts(),
+        _dangling(forward=True, request=request),
+        _dangling(forward=False, request=request),
+    ]
+    there = models.entity.c.id.is_not(null())
+    if sight.entities is not None:
+        seen = sight.entities.condition(connection)
+        mine = and_(there, seen)
+        parts[0] = parts[0].where(or_(mine, not_(there)) if sight.of_none else mine)
+        parts[1:] = [part.where(seen) for part in parts[1:]]
+    elif not sight.of_none:
+        parts[0] = parts[0].where(there)
+    return parts
 
 
 def _rejected() -> Select[Any]:

@@ -4,14 +4,17 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from sqlalchemy import Connection, select, union_all
+from sqlalchemy import Connection, or_, select, union_all
 
 from callboard.entities import Entity, EntityRef, Relation
 from callboard_catalog import models
 from callboard_catalog.store.bulk import chunks
+
+if TYPE_CHECKING:
+    from callboard_catalog.sight import Sight
 
 REFERENCES: Final = 16_384
 """References that are kept as they were read."""
@@ -53,19 +56,25 @@ def _order(relation: Relation) -> tuple[str, str, str, str]:
     return (relation.type, target.kind, target.namespace, target.name)
 
 
-def relations_of(connection: Connection, refs: Collection[str]) -> dict[str, tuple[Relation, ...]]:
-    """Give the relations of each entity in both directions, distinct, by type and target."""
-    relation = models.relation
+def relations_of(
+    connection: Connection, refs: Collection[str], sight: "Sight | None" = None
+) -> dict[str, tuple[Relation, ...]]:
+    """Give the relations of each entity in both directions, distinct, by type and target.
+
+    Those that entities declare which are not seen are left out.
+    """
+    relation = models.relation.c
     found: defaultdict[str, set[Relation]] = defaultdict(set)
     for chunk in chunks(refs):
-        forward = select(relation.c.source_ref, relation.c.type, relation.c.target_ref).where(
-            relation.c.source_ref.in_(chunk)
-        )
-        backward = select(relation.c.target_ref, relation.c.reverse, relation.c.source_ref).where(
-            relation.c.target_ref.in_(chunk)
-        )
-        for ref, kind, target in connection.execute(union_all(forward, backward)).all():
-            found[ref].add(Relation(kind, _ref(target)))
+        forward = select(
+            relation.source_ref, relation.type, relation.target_ref, relation.origin_id
+        ).where(relation.source_ref.in_(chunk))
+        backward = select(
+            relation.target_ref, relation.reverse, relation.source_ref, relation.origin_id
+        ).where(relation.target_ref.in_(chunk))
+        for ref, kind, target, origin in connection.execute(union_all(forward, backward)).all():
+            if sight is None or origin in sight.rows:
+                found[ref].add(Relation(kind, _ref(target)))
     return {ref: tuple(sorted(items, key=_order)) for ref, items in found.items()}
 
 
@@ -93,17 +102,22 @@ def declared_by(connection: Connection, rows: Iterable[Any]) -> dict[str, tuple[
 
 
 def entities_of(
-    connection: Connection, rows: Iterable[Any], *, declared: bool = False
+    connection: Connection,
+    rows: Iterable[Any],
+    *,
+    declared: bool = False,
+    sight: "Sight | None" = None,
 ) -> list[Entity]:
     """Make entities from rows that have `id`, `ref` and `document`, in their order.
 
-    `declared` leaves out the relations that only others declare.
+    `declared` leaves out the relations that only others declare; `sight` rows that are not seen,
+    and what they declare.
     """
-    listed = list(rows)
+    listed = [row for row in rows if sight is None or row.id in sight.rows]
     relations = (
         declared_by(connection, listed)
         if declared
-        else relations_of(connection, [row.ref for row in listed])
+        else relations_of(connection, [row.ref for row in listed], sight)
     )
     return [
         Entity(
@@ -115,8 +129,16 @@ def entities_of(
     ]
 
 
-def related_to(connection: Connection, refs: Collection[EntityRef], limit: int) -> list[Related]:
-    """Give the other ends of entities' relations with their titles, at most `limit`."""
+def related_to(
+    connection: Connection,
+    refs: Collection[EntityRef],
+    limit: int,
+    sight: "Sight | None" = None,
+) -> list[Related]:
+    """Give the other ends of entities' relations with their titles, at most `limit`.
+
+    Ends that are there and not seen are left out, and so is what they declare.
+    """
     entity, relation = models.entity, models.relation
     keys = [stored_form(ref) for ref in refs]
     forward = select(relation.c.type, relation.c.target_ref.label("ref")).where(
@@ -125,6 +147,9 @@ def related_to(connection: Connection, refs: Collection[EntityRef], limit: int) 
     backward = select(relation.c.reverse, relation.c.source_ref).where(
         relation.c.target_ref.in_(keys)
     )
+    if sight is not None:
+        declared = sight.of_id(connection, relation.c.origin_id)
+        forward, backward = forward.where(declared), backward.where(declared)
     ends = forward.union(backward).subquery()
     statement = (
         select(ends.c.type, ends.c.ref, entity.c.title, entity.c.id)
@@ -132,6 +157,8 @@ def related_to(connection: Connection, refs: Collection[EntityRef], limit: int) 
         .order_by(ends.c.type, ends.c.ref)
         .limit(limit)
     )
+    if sight is not None:
+        statement = statement.where(or_(entity.c.id.is_(None), sight.condition(connection)))
     found = []
     for row in connection.execute(statement):
         other = _ref(row.ref)
@@ -140,7 +167,9 @@ def related_to(connection: Connection, refs: Collection[EntityRef], limit: int) 
     return found
 
 
-def referrers(connection: Connection, ref: EntityRef, *, limit: int) -> list[Referrer]:
+def referrers(
+    connection: Connection, ref: EntityRef, *, limit: int, sight: "Sight | None" = None
+) -> list[Referrer]:
     """Give the entities that name one which is not in the catalog, by title."""
     relation, entity, key = models.relation, models.entity, stored_form(ref)
     forward = select(relation.c.origin_id, relation.c.type.label("relation")).where(
@@ -155,6 +184,8 @@ def referrers(connection: Connection, ref: EntityRef, *, limit: int) -> list[Ref
         .order_by(entity.c.title, entity.c.ref, named.c.relation)
         .limit(limit)
     )
+    if sight is not None:
+        statement = statement.where(sight.condition(connection))
     return [
         Referrer(_ref(row.ref), row.title, row.relation) for row in connection.execute(statement)
     ]

@@ -8,26 +8,29 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
 
-from sqlalchemy import Connection, func, select
+from pyroaring import BitMap
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, true
 
 from callboard.access import ALL, EntityFilter
 from callboard.database import Database
 from callboard.entities import Entity, EntityRef
 from callboard.i18n import Text
-from callboard.identity import EntityFacts, Subject, facts_of_reference
+from callboard.identity import EntityFacts, Subject, asking, facts_of_reference
 from callboard_catalog import models, query
 from callboard_catalog.facets import FacetIndex, read_index
 from callboard_catalog.history import Version, change_count, last_change, versions
 from callboard_catalog.lists import Lists
+from callboard_catalog.paging import page
 from callboard_catalog.problems import (
     Problem,
     ProblemKind,
     ProblemRequest,
+    ProblemSight,
     ProblemTally,
     problem_tally,
     problems,
 )
-from callboard_catalog.query import Facet, FacetValue, ListRequest, ListResult
+from callboard_catalog.query import MOST_ROWS, Facet, FacetValue, ListRequest, ListResult
 from callboard_catalog.reading import (
     Referrer,
     Related,
@@ -37,8 +40,9 @@ from callboard_catalog.reading import (
     stored_form,
 )
 from callboard_catalog.search import SearchHit, search
+from callboard_catalog.sight import Sight, Sights
 from callboard_catalog.store.bulk import chunks
-from callboard_catalog.visibility import facts_of
+from callboard_catalog.visibility import facts_of, facts_of_removed
 
 T = TypeVar("T")
 ENTITY: Final = models.entity
@@ -106,11 +110,19 @@ class _Cache:
 
 
 class CatalogService:
-    """Reads the catalog's tables. Implements `callboard.entities.Catalog`."""
+    """Reads the catalog's tables. Implements `callboard.entities.Catalog`.
+
+    Each read answers as if there were only what the one who asks may see (`callboard.identity.
+    asking`); where nobody asks, the portal itself reads, and sees everything. `readable` gives
+    which entities a subject may see, `reads_sources` whether it may see sources and what is wrong
+    with documents that are no entity.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.readable: Callable[[Subject], EntityFilter] = lambda subject: ALL
+        self.reads_sources: Callable[[Subject], bool] = lambda subject: True
+        self._sights = Sights()
         self._cache = _Cache()
         self._facet_index: FacetIndex | None = None
         self._index_lock = threading.Lock()
@@ -131,6 +143,43 @@ class CatalogService:
         """
         return self.database.hold()
 
+    # Who asks
+
+    def sight(self) -> Sight | None:
+        """Give what the one who asks may see; None where that is everything.
+
+        For reading the tables themselves: give what is kept of it a key that has `filter` in it.
+        """
+        with self.database.read() as connection:
+            return self._sight(connection)
+
+    def _sight(self, connection: Connection) -> Sight | None:
+        subject = asking()
+        if subject is None:
+            return None
+        chosen = self.readable(subject)
+        if chosen.everything:
+            return None
+        generation = self._generation(connection)
+        index = self._index(connection, generation)
+        exact = index.generation == generation
+        return self._sights.of(connection, index, chosen, exact=exact)
+
+    def _reads_sources(self) -> bool:
+        subject = asking()
+        return subject is None or self.reads_sources(subject)
+
+    def visible(self, refs: Iterable[EntityRef]) -> set[EntityRef]:
+        wanted = set(refs)
+        with self.database.read() as connection:
+            sight = self._sight(connection)
+            return wanted if sight is None else _visible(connection, sight, wanted)
+
+    def seen(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
+        with self.database.read() as connection:
+            sight = self._sight(connection)
+            return true() if sight is None else sight.of_ref(connection, column)
+
     # The contract
 
     def get(self, ref: EntityRef) -> Entity | None:
@@ -140,18 +189,26 @@ class CatalogService:
         wanted = {stored_form(ref) for ref in refs}
         found: dict[EntityRef, Entity] = {}
         with self.database.read() as connection:
+            sight = self._sight(connection)
             for chunk in chunks(wanted):
                 rows = connection.execute(select(*query.COLUMNS).where(ENTITY.c.ref.in_(chunk)))
-                found.update((item.ref, item) for item in entities_of(connection, rows))
+                entities = entities_of(connection, rows, sight=sight)
+                found.update((item.ref, item) for item in entities)
         return found
 
     def titles(self, refs: Iterable[EntityRef]) -> Mapping[EntityRef, str]:
         wanted = {stored_form(ref): ref for ref in refs}
         found: dict[EntityRef, str] = {}
+        columns = (ENTITY.c.id, ENTITY.c.ref, ENTITY.c.title)
         with self.database.read() as connection:
+            sight = self._sight(connection)
             for chunk in chunks(wanted):
-                statement = select(ENTITY.c.ref, ENTITY.c.title).where(ENTITY.c.ref.in_(chunk))
-                found.update((wanted[row.ref], row.title) for row in connection.execute(statement))
+                statement = select(*columns).where(ENTITY.c.ref.in_(chunk))
+                found.update(
+                    (wanted[row.ref], row.title)
+                    for row in connection.execute(statement)
+                    if sight is None or row.id in sight.rows
+                )
         return found
 
     def find(
@@ -175,7 +232,10 @@ class CatalogService:
             having = select(table.c.entity_id).where(table.c.key_id == named.scalar_subquery())
             statement = statement.where(ENTITY.c.id.in_(having))
         with self.database.read() as connection:
-            return entities_of(connection, connection.execute(statement))
+            sight = self._sight(connection)
+            if sight is not None:
+                statement = statement.where(sight.condition(connection))
+            return entities_of(connection, connection.execute(statement), sight=sight)
 
     # Lists
 
@@ -248,10 +308,13 @@ class CatalogService:
     def _lists(self) -> Iterator[Lists]:
         with self.database.read() as connection:
             generation = self._generation(connection)
+            sight = self._sight(connection)
+            index = self._index(connection, generation) if sight is None else sight.index
+            chosen = sight and sight.filter
             yield Lists(
                 connection,
-                self._index(connection, generation),
-                lambda key, make: self._cache.get(generation, key, make),
+                index,
+                lambda key, make: self._cache.get(generation, (chosen, key), make),
             )
 
     def _index(self, connection: Connection, generation: int) -> FacetIndex:
@@ -270,8 +333,14 @@ class CatalogService:
         statement = select(*query.COLUMNS, ENTITY.c.updated_at).where(ENTITY.c.kind != "location")
         ordered = statement.order_by(ENTITY.c.updated_at.desc(), ENTITY.c.id.desc())
         with self.database.read() as connection:
+            sight = self._sight(connection)
+            if sight is not None:
+                request = ListRequest(sort="updated", descending=True, limit=min(limit, MOST_ROWS))
+                listed = sight.rows - sight.index.values["kind"].get("location", BitMap())
+                ids = page(connection, sight.index, request, listed).ids
+                ordered = ordered.where(ENTITY.c.id.in_(ids))
             rows = list(connection.execute(ordered.limit(limit)))
-            entities = entities_of(connection, rows)
+            entities = entities_of(connection, rows, sight=sight)
         return [(item, row.updated_at) for item, row in zip(entities, rows, strict=True)]
 
     def search(
@@ -279,19 +348,20 @@ class CatalogService:
     ) -> Sequence[SearchHit]:
         """Find entities and what plugins add; see `callboard_catalog.search.search`."""
         with self.database.read() as connection:
-            return search(connection, text, kinds=kinds, limit=limit)
+            sight = self._sight(connection)
+            return search(connection, text, kinds=kinds, limit=limit, sight=sight)
 
     # One entity
 
     def related(self, ref: EntityRef, *, limit: int = 1000) -> Sequence[Related]:
         """Give the other ends of an entity's relations, with their titles."""
         with self.database.read() as connection:
-            return related_to(connection, [ref], limit)
+            return related_to(connection, [ref], limit, self._sight(connection))
 
     def related_to_any(self, refs: Sequence[EntityRef], *, limit: int = 1000) -> Sequence[Related]:
         """Give the other ends of the relations of several entities, of the first hundred."""
         with self.database.read() as connection:
-            return related_to(connection, refs[:100], limit)
+            return related_to(connection, refs[:100], limit, self._sight(connection))
 
     def provenance(self, ref: EntityRef) -> Provenance | None:
         """Say where an entity was read."""
@@ -307,12 +377,16 @@ class CatalogService:
             source.c.head,
             ENTITY.c.created_at,
             ENTITY.c.updated_at,
+            ENTITY.c.id,
         ).select_from(joined)
         with self.database.read() as connection:
+            sight = self._sight(connection)
             row = connection.execute(
                 statement.where(ENTITY.c.ref == stored_form(ref))
             ).one_or_none()
-        return Provenance(*row) if row else None
+        if row is None or (sight is not None and row.id not in sight.rows):
+            return None
+        return Provenance(*row[:-1])
 
     def history(
         self, ref: EntityRef, *, limit: int = 20, upto: int | None = None
@@ -322,22 +396,28 @@ class CatalogService:
         `upto` is the number of the first one wanted; without it, it is the newest.
         """
         with self.database.read() as connection:
+            if not self._sees(connection, ref):
+                return []
             return versions(connection, ref, limit=limit, upto=upto)
 
     def last_change(self, ref: EntityRef) -> Version | None:
         """Give the newest change of an entity, without its documents."""
         with self.database.read() as connection:
-            return last_change(connection, ref)
+            return last_change(connection, ref) if self._sees(connection, ref) else None
 
     def change_count(self, ref: EntityRef) -> int:
         """Count the changes of an entity that are kept."""
         with self.database.read() as connection:
-            return change_count(connection, ref)
+            return change_count(connection, ref) if self._sees(connection, ref) else 0
+
+    def _sees(self, connection: Connection, ref: EntityRef) -> bool:
+        sight = self._sight(connection)
+        return sight is None or ref in _visible(connection, sight, {ref})
 
     def referrers(self, ref: EntityRef, *, limit: int = 100) -> Sequence[Referrer]:
         """Give the entities that name one, which need not be in the catalog."""
         with self.database.read() as connection:
-            return referrers(connection, ref, limit=limit)
+            return referrers(connection, ref, limit=limit, sight=self._sight(connection))
 
     # Sources and problems
 
@@ -356,8 +436,11 @@ class CatalogService:
             ref=ref, source=source, owner=owner, kind=kind, limit=limit, offset=offset
         )
         with self.database.read() as connection:
+            sight, key = self._problem_sight(connection)
             return self._cached(
-                connection, ("problems", request), lambda: problems(connection, request)
+                connection,
+                (*key, "problems", request),
+                lambda: problems(connection, request, sight),
             )
 
     def problem_counts(self) -> Mapping[ProblemKind, int]:
@@ -367,28 +450,53 @@ class CatalogService:
     def problem_tally(self) -> ProblemTally:
         """Count the problems of each kind, and of each owner by entity."""
         with self.database.read() as connection:
-            return self._cached(connection, "problem tally", lambda: problem_tally(connection))
+            sight, key = self._problem_sight(connection)
+            return self._cached(
+                connection, (*key, "problem tally"), lambda: problem_tally(connection, sight)
+            )
+
+    def _problem_sight(self, connection: Connection) -> tuple[ProblemSight, tuple[Any, ...]]:
+        """Give whose problems are seen, and what tells this from what others see."""
+        sight, of_none = self._sight(connection), self._reads_sources()
+        return ProblemSight(sight, of_none), (sight and sight.filter, of_none)
 
     def sources(self) -> Sequence[SourceState]:
-        """Give all sources that are configured or contributed, by name."""
+        """Give all sources that are configured or contributed, by name.
+
+        Who may not see sources is given those of what they see.
+        """
         with self.database.read() as connection:
-            counts = self._cached(connection, "source counts", lambda: _source_counts(connection))
+            sight, key = self._problem_sight(connection)
+            counts = self._cached(
+                connection, (*key, "source counts"), lambda: _source_counts(connection, sight)
+            )
             statement = select(models.source).where(models.source.c.active)
             rows = connection.execute(statement.order_by(models.source.c.name))
-            return [_source_state(row, counts) for row in rows]
+            return [
+                _source_state(row, counts)
+                for row in rows
+                if sight.of_none or ("entity", row.id) in counts
+            ]
 
     def blob(self, source: str, path: str) -> str:
-        """Give the name of a file's content as it was last read; empty for a file that was not."""
+        """Give the name of a file's content as it was last read; empty for a file that was not.
+
+        A file that also tells of what the one who asks may not see is as one that was not read.
+        """
         file = models.source_file
-        statement = select(file.c.blob).join_from(file, models.source)
+        statement = select(file.c.id, file.c.blob).join_from(file, models.source)
+        named = statement.where(
+            models.source.c.name == source.replace("\0", ""), file.c.path == path.replace("\0", "")
+        )
         with self.database.read() as connection:
-            found = connection.scalar(
-                statement.where(
-                    models.source.c.name == source.replace("\0", ""),
-                    file.c.path == path.replace("\0", ""),
-                )
-            )
-        return found or ""
+            row = connection.execute(named).one_or_none()
+            sight = self._sight(connection)
+            if row is None or (sight is not None and _hides(connection, sight, row.id)):
+                return ""
+            if not self._reads_sources() and not _has_entities(connection, row.id):
+                return ""
+            found: str = row.blob
+        return found
 
     def source(self, name: str) -> SourceState | None:
         """Give one source by its name."""
@@ -397,28 +505,70 @@ class CatalogService:
     def cached(self, key: Any, make: Callable[[Connection], T]) -> T:
         """Give what `make` reads from the tables, the same answer until the catalog changes.
 
-        `key` must be unlike those of others: a tuple that begins with the reader's own name.
+        `key` must be unlike those of others: a tuple that begins with the reader's own name. The
+        answer is kept for those who see the same: `make` narrows what it reads by `sight`.
         """
         with self.database.read() as connection:
-            return self._cached(connection, key, lambda: make(connection))
+            sight = self._sight(connection)
+            chosen = sight and sight.filter
+            return self._cached(connection, (chosen, key), lambda: make(connection))
+
+    def cached_for_all(self, key: Any, make: Callable[[Connection], T]) -> T:
+        """Give the same whoever asks: the caller narrows it before it is shown."""
+        with self.database.read() as connection:
+            return self._cached(connection, ("all", key), lambda: make(connection))
 
     def _cached(self, connection: Connection, key: Any, make: Callable[[], T]) -> T:
         return self._cache.get(self._generation(connection), key, make)
 
 
-def _source_counts(connection: Connection) -> dict[tuple[str, int], int]:
+def _visible(connection: Connection, sight: Sight, refs: set[EntityRef]) -> set[EntityRef]:
+    """Give those of these that are seen; what has left the catalog by what it was last."""
+    wanted = {stored_form(ref): ref for ref in refs}
+    there: dict[EntityRef, int] = {}
+    for chunk in chunks(wanted):
+        statement = select(ENTITY.c.ref, ENTITY.c.id).where(ENTITY.c.ref.in_(chunk))
+        there.update((wanted[row.ref], row.id) for row in connection.execute(statement))
+    removed = facts_of_removed(connection, refs - there.keys())
+    return {
+        *(ref for ref, number in there.items() if number in sight.rows),
+        *(ref for ref, facts in removed.items() if sight.filter.fits(facts)),
+    }
+
+
+def _hides(connection: Connection, sight: Sight, file: int) -> bool:
+    """Say whether a file tells of an entity that is not seen, as the one served or a claim."""
+    claimed = select(models.claim.c.ref).where(models.claim.c.file_id == file)
+    told = or_(ENTITY.c.file_id == file, ENTITY.c.ref.in_(claimed))
+    ids = BitMap(connection.scalars(select(ENTITY.c.id).where(told)))
+    return not ids <= sight.rows
+
+
+def _has_entities(connection: Connection, file: int) -> bool:
+    statement = select(ENTITY.c.id).where(ENTITY.c.file_id == file).limit(1)
+    return connection.scalar(statement) is not None
+
+
+def _source_counts(connection: Connection, sight: ProblemSight) -> dict[tuple[str, int], int]:
     counts = {}
-    rejected = models.rejected.c
-    documents = (
-        select(rejected.source_id, rejected.file_id, rejected.position)
-        .where(rejected.severity == "error")
-        .distinct()
-        .subquery("rejected")
+    rejected, entity, file = models.rejected.c, models.entity, models.source_file
+    faulty = select(rejected.source_id, rejected.file_id, rejected.position).where(
+        rejected.severity == "error"
     )
-    for table in (models.entity, models.source_file, documents):
-        statement = select(table.c.source_id, func.count()).group_by(table.c.source_id)
-        for source_id, number in connection.execute(statement):
-            counts[(table.name, source_id)] = number
+    statements = {"entity": select(entity.c.source_id), "source_file": select(file.c.source_id)}
+    if sight.entities is not None:
+        statements["entity"] = statements["entity"].where(sight.entities.condition(connection))
+        faulty = faulty.join(entity, entity.c.ref == rejected.ref, isouter=True)
+        mine = and_(entity.c.id.is_not(None), sight.entities.condition(connection))
+        faulty = faulty.where(or_(mine, entity.c.id.is_(None)) if sight.of_none else mine)
+    if not sight.of_none:
+        del statements["source_file"]
+    statements["rejected"] = select(faulty.distinct().subquery("rejected").c.source_id)
+    for name, statement in statements.items():
+        grouped = statement.subquery()
+        counted = select(grouped.c.source_id, func.count()).group_by(grouped.c.source_id)
+        for source_id, number in connection.execute(counted):
+            counts[(name, source_id)] = number
     return counts
 
 

@@ -29,6 +29,7 @@ from callboard_catalog.search.filters import Narrowing
 from callboard_catalog.search.index import DOCUMENT_TEXT, ENTITY_TEXT, TextIndex, Within
 from callboard_catalog.search.ranking import Found
 from callboard_catalog.search.words import Words
+from callboard_catalog.sight import Sight
 
 Sort = Literal["relevance", "name", "changed"]
 
@@ -50,7 +51,8 @@ _LAST: Final = "\U0010ffff"
 class Wanted:
     """What is asked of the tables: words, phrases, filters, an order, and how many at most.
 
-    `words_of_documents` has fewer that are only begun, as texts have so many more words.
+    `words_of_documents` has fewer that are only begun, as texts have so many more words. Only what
+    `sight` sees is given, and documents about it or about nothing; None sees everything.
     """
 
     words: Words
@@ -60,6 +62,12 @@ class Wanted:
     narrowing: Narrowing
     sort: Sort
     most: int
+    sight: Sight | None = None
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether so little is seen that few are left of whatever matches."""
+        return self.sight is not None and self.sight.is_narrow
 
 
 def candidates(connection: Connection, wanted: Wanted) -> tuple[list[Found], bool]:
@@ -82,15 +90,18 @@ def candidates(connection: Connection, wanted: Wanted) -> tuple[list[Found], boo
 def _entities(connection: Connection, wanted: Wanted) -> tuple[list[Found], bool]:
     conditions = [*wanted.narrowing.entity, *wanted.narrowing.kinds]
     phrases = [_entity_says(connection, phrase) for phrase in wanted.phrases]
+    if wanted.sight is not None:
+        phrases.append(wanted.sight.condition(connection))
+    narrowed = bool(conditions) or wanted.is_narrow
     asking = _Asking(
         connection, wanted, wanted.words, ENTITY_TEXT, _ENTITY_TEXT, ENTITY, ENTITY, _COLUMNS,
-        [*conditions, *phrases], bool(conditions),
+        [*conditions, *phrases], narrowed,
     )  # fmt: skip
     found, more = asking.rows()
     if wanted.sort == "relevance" and _NAME.fullmatch(wanted.asked) and not wanted.phrases:
         for row in asking.named():
             found.setdefault(row.id, (row, "title"))
-    if conditions:
+    if narrowed:
         # What is narrowed is asked for in one step, so it is weighed here.
         found = {
             row.id: (row, "title" if wanted.words.are_in(row.name, row.title) else within)
@@ -110,6 +121,9 @@ def _documents(connection: Connection, wanted: Wanted) -> tuple[list[Found], boo
         or_(_has(DOCUMENT.c.title, phrase), _has(DOCUMENT.c.text, phrase))
         for phrase in wanted.phrases
     ]
+    if wanted.sight is not None:
+        seen = and_(ENTITY.c.id.is_not(None), wanted.sight.condition(connection))
+        phrases.append(or_(DOCUMENT.c.ref == "", seen))
     joined = DOCUMENT.outerjoin(ENTITY, ENTITY.c.ref == DOCUMENT.c.ref)
     asking = _Asking(
         connection, wanted, wanted.words_of_documents, DOCUMENT_TEXT, _DOCUMENT_TEXT, DOCUMENT,
@@ -190,10 +204,12 @@ class _Asking:
         return self.connection.execute(statement.order_by(name).limit(_NAMED)).all()
 
 
-def by_reference(connection: Connection, ref: EntityRef) -> Found | None:
+def by_reference(connection: Connection, ref: EntityRef, sight: Sight | None) -> Found | None:
     """Give the entity of a reference that was typed."""
     row = connection.execute(select(*_COLUMNS).where(ENTITY.c.ref == str(ref))).one_or_none()
-    return _entity(row, "title") if row else None
+    if row is None or (sight is not None and row.id not in sight.rows):
+        return None
+    return _entity(row, "title")
 
 
 def _has(value: ColumnElement[Any], phrase: str) -> ColumnElement[bool]:

@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 
 from callboard.entities import DEFAULT_NAMESPACE, EntityRef
 from callboard_catalog.search.candidates import Wanted, candidates
-from callboard_catalog.search.counts import Count, commonest
+from callboard_catalog.search.counts import Count, commonest, commonest_seen
 from callboard_catalog.search.filters import NAMED, NOBODY, narrow
 from callboard_catalog.search.operators import IS_VALUES, OPERATORS, Filter
 from callboard_catalog.search.words import Words, folded
+from callboard_catalog.sight import Sight
 
 _OPEN: Final = re.compile(
     rf"(?:^|\s)(-?)({'|'.join(OPERATORS)})[:\uff1a]((?:\"[^\"]*\"|[^\s\"])*(?:\"[^\"]*)?)$", re.I
@@ -49,9 +50,18 @@ class Completer:
         self._lock = threading.Lock()
 
     def complete(
-        self, connection: Connection, typed: str, sources: Sequence[str] = (), limit: int = 6
+        self,
+        connection: Connection,
+        typed: str,
+        sources: Sequence[str] = (),
+        limit: int = 6,
+        *,
+        sight: Sight | None = None,
     ) -> list[Completion]:
-        """Give what may follow; nothing where the last word is no operator."""
+        """Give what may follow; nothing where the last word is no operator.
+
+        Values, and the numbers of those that have them, are of what is seen.
+        """
         found = _OPEN.search(typed)
         if found is None:
             return _operators(typed)
@@ -59,7 +69,7 @@ class Completer:
         last = _LAST_VALUE.search(found[3])
         begun = last[1] if last else ""
         before = typed[: len(typed) - len(begun)].removesuffix('"')
-        values = self._values(connection, operator, begun.strip(), sources, limit)
+        values = self._values(connection, operator, begun.strip(), sources, limit, sight)
         return [
             Completion(
                 f"{before}{_quoted(value.value)} ", value.value, value.label, value.number,
@@ -68,33 +78,41 @@ class Completer:
             for value in values
         ]  # fmt: skip
 
-    def examples(self, connection: Connection) -> dict[str, str]:
+    def examples(self, connection: Connection, sight: Sight | None = None) -> dict[str, str]:
         """Give for each operator a value there is, the commonest, for people to try."""
         found = {}
         for operator in ("owner", "kind", "type", "lifecycle", "tag", "system", "domain", "source"):
-            values = self._commonest(connection, operator)
+            values = self._commonest(connection, operator, sight)
             if values:
                 value = _named(values[0]) if operator in NAMED else values[0]
                 found[operator] = _quoted(value.value)
         return found
 
     def _values(
-        self, connection: Connection, operator: str, begun: str, sources: Sequence[str], limit: int
+        self,
+        connection: Connection,
+        operator: str,
+        begun: str,
+        sources: Sequence[str],
+        limit: int,
+        sight: Sight | None,
     ) -> list[Count]:
         if operator == "is":
             given = [Count(value, "", 0) for value in IS_VALUES]
         elif operator == "in":
             given = [Count(value, "", 0) for value in ("catalog", *sources)]
         elif operator in NAMED and begun:
-            return _entities(connection, operator, begun, limit)
+            return _entities(connection, operator, begun, limit, sight)
         else:
-            given = self._commonest(connection, operator)
+            given = self._commonest(connection, operator, sight)
         lower = begun.lower()
         fitting = [value for value in given if lower in value.value.lower()]
         fitting.sort(key=lambda value: not value.value.lower().startswith(lower))
         return [_named(value) if operator in NAMED else value for value in fitting[:limit]]
 
-    def _commonest(self, connection: Connection, operator: str) -> list[Count]:
+    def _commonest(self, connection: Connection, operator: str, sight: Sight | None) -> list[Count]:
+        if sight is not None:
+            return commonest_seen(sight.index, operator, _KEPT)
         now = self._generation(connection)
         with self._lock:
             if self._kept[0] != now:
@@ -121,13 +139,15 @@ def _operators(typed: str) -> list[Completion]:
     ]  # fmt: skip
 
 
-def _entities(connection: Connection, operator: str, begun: str, limit: int) -> list[Count]:
+def _entities(
+    connection: Connection, operator: str, begun: str, limit: int, sight: Sight | None
+) -> list[Count]:
     """Give the entities an operator may name, by name, title, or how the title is read."""
     words = Words.of_query(begun)
     if not words:
         return []
     narrowing = narrow(connection, [Filter("kind", NAMED[operator])], NOBODY)
-    wanted = Wanted(words, words, folded(begun), (), narrowing, "relevance", limit * 2)
+    wanted = Wanted(words, words, folded(begun), (), narrowing, "relevance", limit * 2, sight)
     found, _ = candidates(connection, wanted)
     fitting = [item for item in found if item.within != "all"]
     fitting.sort(key=lambda item: (not item.name.startswith(begun.lower()), item.name))

@@ -84,4 +84,16 @@ def commonest(connection: Connection, operator: str, most: int) -> list[Count]:
     return [Count(row[0], labels.get(row[0], ""), row[1]) for row in rows]
 
 
+def commonest_seen(index: FacetIndex, operator: str, most: int) -> list[Count]:
+    """Give the commonest values of an operator among what an index has."""
+    counted = {value: len(rows) for value, rows in index.values[operator].items() if value}
+    common = sorted(counted, key=lambda value: (-counted[value], value))[:most]
+    known = index.named if operator in _REFS else {}
+    return [
+        Count(value, index.titles[value] if known.get(value, -1) in index.everything else "",
+              counted[value])
+        for value in common
+    ]  # fmt: skip
+
+
 _REFS: Final = frozenset({"owner", "system", "domain"})

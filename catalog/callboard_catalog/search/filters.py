@@ -11,6 +11,7 @@ from callboard.entities import EntityRef
 from callboard.errors import InputError
 from callboard_catalog import models
 from callboard_catalog.search.operators import Filter
+from callboard_catalog.sight import Sight
 
 ENTITY: Final = models.entity
 DOCUMENT: Final = models.search_document
@@ -85,15 +86,24 @@ class Narrowing:
         return found
 
 
-def narrow(connection: Connection, filters: Iterable[Filter], searcher: Searcher) -> Narrowing:
-    """Turn filters into conditions. Names of entities are looked up, one question for each."""
-    return _Narrower(connection, searcher).of(filters)
+def narrow(
+    connection: Connection,
+    filters: Iterable[Filter],
+    searcher: Searcher,
+    sight: Sight | None = None,
+) -> Narrowing:
+    """Turn filters into conditions. Names of entities are looked up, one question for each.
+
+    What is not seen has no name that a filter could mean.
+    """
+    return _Narrower(connection, searcher, sight).of(filters)
 
 
 class _Narrower:
-    def __init__(self, connection: Connection, searcher: Searcher) -> None:
+    def __init__(self, connection: Connection, searcher: Searcher, sight: Sight | None) -> None:
         self.connection = connection
         self.searcher = searcher
+        self.sight = sight
         self.entity: list[ColumnElement[bool]] = []
         self.kinds: list[ColumnElement[bool]] = []
         self.entities = True
@@ -223,6 +233,8 @@ class _Narrower:
     def _named(self, kinds: Sequence[str], condition: ColumnElement[bool]) -> Sequence[Any]:
         columns = (ENTITY.c.ref, ENTITY.c.name, ENTITY.c.title)
         statement = select(*columns).where(ENTITY.c.kind.in_(kinds), condition)
+        if self.sight is not None:
+            statement = statement.where(self.sight.condition(self.connection))
         return self.connection.execute(statement.limit(_MOST_NAMED)).all()
 
 

@@ -21,6 +21,7 @@ from callboard_catalog.search.passages import beginning, passage
 from callboard_catalog.search.ranking import EXACT, Found, score
 from callboard_catalog.search.suggest import suggest
 from callboard_catalog.search.words import Words, folded
+from callboard_catalog.sight import Sight
 
 MOST_RANKED: Final = 300
 """Entities, and documents, that are ranked for one page; there may be more that match."""
@@ -91,7 +92,12 @@ class SearchResult:
 
 
 def search(
-    connection: Connection, query: str, *, kinds: Sequence[str] = (), limit: int = 20
+    connection: Connection,
+    query: str,
+    *,
+    kinds: Sequence[str] = (),
+    limit: int = 20,
+    sight: Sight | None = None,
 ) -> list[SearchHit]:
     """Find entities and plugins' documents that have every word; the last may be half typed.
 
@@ -100,44 +106,52 @@ def search(
     chosen = (Filter("kind", tuple(kinds)),) if kinds else ()
     searcher = Searcher(sources={kind: () for kind in kinds if "." in kind})
     request = SearchRequest(query=parse(query), chosen=chosen, searcher=searcher, limit=limit)
-    return find(connection, request).hits
+    return find(connection, request, sight=sight).hits
 
 
 def find(
-    connection: Connection, request: SearchRequest, index: FacetIndex | None = None
+    connection: Connection,
+    request: SearchRequest,
+    index: FacetIndex | None = None,
+    *,
+    sight: Sight | None = None,
 ) -> SearchResult:
     """Search; the number of questions to the database does not grow with what is found.
 
-    Facets are counted with `index`, that of the connection's state; without it there are none.
+    Facets are counted with `index`, that of the connection's state as the one who asks sees it;
+    without it there are none. What `sight` does not see is as if it were not there.
     """
     query = request.query
     words = Words.of_query(query.words, SHORTEST_BEGUN)
     if not words and (query.words or not (query.filters or request.chosen)):
         return SearchResult([])
-    narrowing = narrow(connection, (*query.filters, *request.chosen), request.searcher)
+    narrowing = narrow(connection, (*query.filters, *request.chosen), request.searcher, sight)
     asked = folded(query.words[:_LONGEST_ASKED]).strip()
     in_texts = Words.of_query(query.words, SHORTEST_BEGUN_IN_TEXTS)
-    wanted = Wanted(words, in_texts, asked, query.phrases, narrowing, request.sort, request.most)
+    wanted = Wanted(
+        words, in_texts, asked, query.phrases, narrowing, request.sort, request.most, sight
+    )
     found, more = candidates(connection, wanted)
     ranked = _ranked(connection, found, wanted, request)
     shown = _some_of_each(ranked, request.of_each) if request.of_each else ranked
     page = shown[request.offset : request.offset + request.limit]
     result = SearchResult(
-        _hits(connection, page, words, request), len(ranked), more, unmatched=narrowing.unmatched
-    )
+        _hits(connection, page, words, request, sight), len(ranked), more,
+        unmatched=narrowing.unmatched,
+    )  # fmt: skip
     if not request.details:
         return result
     return replace(
         result,
         facets=_facets(connection, request, wanted, ranked, index) if index else {},
-        meant="" if ranked else _meant(connection, query),
+        meant="" if ranked else _meant(connection, query, sight),
     )
 
 
 def _ranked(
     connection: Connection, found: list[Found], wanted: Wanted, request: SearchRequest
 ) -> list[tuple[float, Found]]:
-    named = _reference(connection, request.query.words)
+    named = _reference(connection, request.query.words, wanted.sight)
     if named is not None:
         found = [named, *(item for item in found if item.document or item.id != named.id)]
     scored = [
@@ -181,14 +195,14 @@ def _newest_first(item: Found) -> tuple[float, str, str]:
     return (-changed, item.title.lower(), item.ref + item.path)
 
 
-def _reference(connection: Connection, text: str) -> Found | None:
+def _reference(connection: Connection, text: str, sight: Sight | None) -> Found | None:
     if ":" not in text and "/" not in text:
         return None
     try:
         ref = EntityRef.parse(text, default_kind="component")
     except InputError:
         return None
-    return by_reference(connection, ref)
+    return by_reference(connection, ref, sight)
 
 
 def _facets(
@@ -205,15 +219,16 @@ def _facets(
         items = [item for _, item in ranked]
         if chosen:
             others = tuple(item for item in request.chosen if item.operator != name)
-            narrowing = narrow(connection, (*request.query.filters, *others), request.searcher)
+            filters = (*request.query.filters, *others)
+            narrowing = narrow(connection, filters, request.searcher, wanted.sight)
             items, _ = candidates(connection, replace(wanted, narrowing=narrowing))
         selected = {value for item in chosen for value in item.values}
         counted[name] = count(index, name, items, selected)
     return counted
 
 
-def _meant(connection: Connection, query: Query) -> str:
-    meant = suggest(connection, query.words)
+def _meant(connection: Connection, query: Query, sight: Sight | None) -> str:
+    meant = suggest(connection, query.words, sight)
     return str(replace(query, words=meant, phrases=())) if meant else ""
 
 
@@ -222,9 +237,10 @@ def _hits(
     page: Sequence[tuple[float, Found]],
     words: Words,
     request: SearchRequest,
+    sight: Sight | None,
 ) -> list[SearchHit]:
     items = [item for _, item in page]
-    owners = titles_of(connection, {item.owner for item in items if not item.document})
+    owners = titles_of(connection, {item.owner for item in items if not item.document}, sight)
     texts = _texts(connection, items) if request.details else {}
     return [_hit(item, value, words, owners, texts) for value, item in page]
 
@@ -270,9 +286,15 @@ def _texts(connection: Connection, items: Sequence[Found]) -> dict[tuple[bool, i
     return found
 
 
-def titles_of(connection: Connection, refs: Iterable[str]) -> dict[str, str]:
-    """Give what entities are called, by their references."""
+def titles_of(
+    connection: Connection, refs: Iterable[str], sight: Sight | None = None
+) -> dict[str, str]:
+    """Give what entities that are seen are called, by their references."""
     entity = models.entity.c
     wanted = sorted(ref for ref in refs if ref)
-    rows = connection.execute(select(entity.ref, entity.title).where(entity.ref.in_(wanted)))
-    return {row.ref: row.title for row in rows}
+    statement = select(entity.id, entity.ref, entity.title).where(entity.ref.in_(wanted))
+    return {
+        row.ref: row.title
+        for row in connection.execute(statement)
+        if sight is None or row.id in sight.rows
+    }

@@ -3,7 +3,20 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, delete, func, select, text
+import orjson
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Connection,
+    Integer,
+    Table,
+    Text,
+    delete,
+    func,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
 T = TypeVar("T")
@@ -16,6 +29,18 @@ def chunks(values: Collection[T], size: int = CHUNK) -> Iterator[list[T]]:
     listed = list(values)
     for start in range(0, len(listed), size):
         yield listed[start : start + size]
+
+
+def one_of(
+    connection: Connection, column: ColumnElement[Any], values: Iterable[int] | Iterable[str]
+) -> ColumnElement[bool]:
+    """Give the condition that a column has one of these values, however many, as one parameter."""
+    listed: list[Any] = list(values)
+    if connection.dialect.name == "sqlite":
+        given = func.json_each(literal(orjson.dumps(listed).decode())).table_valued("value")
+        return column.in_(select(given.c.value))
+    kind = BigInteger() if isinstance(column.type, Integer) else Text()
+    return column == func.any(literal(listed, ARRAY(kind)))
 
 
 def insert_rows(
