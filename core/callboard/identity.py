@@ -113,7 +113,10 @@ class Selector:
             and (not self.owners or facts.owner in self.owners)
             and (not self.systems or facts.system in self.systems)
             and (not self.domains or facts.domain in self.domains)
-            and (not self.environments or (environment or facts.environment) in self.environments)
+            and (
+                not self.environments
+                or (environment or facts.environment).lower() in self.environments
+            )
             and (not self.refs or facts.ref in self.refs)
             and (not self.tags or not self.tags.isdisjoint(facts.tags))
             and (not self.owned or facts.owner in mine or facts.ref in mine)

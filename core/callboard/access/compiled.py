@@ -59,7 +59,7 @@ class Side:
             found = [
                 reason
                 for part in self._in_environments
-                if environment in part.environments
+                if environment.lower() in part.environments
                 for reason in self._reasons[part]
             ]
         return (*self.everywhere, *found) if found else self.everywhere

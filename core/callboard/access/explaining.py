@@ -138,7 +138,7 @@ def mismatches(
     """Give the fields of a selector by which it means other entities; none where it fits."""
     if facts is None:
         given = [name for name in FIELDS if getattr(on, name)] + (["owned"] if on.owned else [])
-        fits = environment and environment in on.environments
+        fits = environment and environment.lower() in on.environments
         return tuple(name for name in given if name != "environments" or not fits)
     wrong = []
     for name in (*FIELDS, "owned"):

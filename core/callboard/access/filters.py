@@ -185,7 +185,7 @@ class SelectorIndex:
 
 def _value(facts: EntityFacts, name: str, environment: str) -> str:
     if name == "environments":
-        return environment or facts.environment
+        return (environment or facts.environment).lower()
     if name == "types":
         return facts.type.lower()
     value: str = getattr(facts, name.removesuffix("s"))

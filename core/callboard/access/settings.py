@@ -79,7 +79,7 @@ class SelectorSettings(SettingsModel):
         default=[], max_length=MOST_VALUES, description="Namespaces of the catalog."
     )
     tag: list[_Lower] = Field(default=[], max_length=MOST_VALUES, description="Tags, any of them.")
-    environment: list[Annotated[str, Field(min_length=1, max_length=120)]] = Field(
+    environment: list[_Lower] = Field(
         default=[],
         max_length=MOST_VALUES,
         description="Environments that are acted on, or the entity's label `environment`.",
