@@ -1,39 +1,20 @@
-"""Write and read the audit log."""
+"""Write the audit log."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 
-from callboard.audit.models import audit_entry
-from callboard.audit.values import hidden
+from callboard.audit.models import audit_entry, audit_unsealed
+from callboard.audit.reading import Result
+from callboard.audit.values import hidden, plain
+from callboard.database import touch
 from callboard.identity import CLIENT_ADDRESS, SYSTEM, Principal, asking
 from callboard.logs import REQUEST_ID
 
-Result = Literal["ok", "denied", "failed"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEntry:
-    """Who did what to which thing, when, from where, and how it ended.
-
-    `before` and `after` are what changed, with secrets hidden. `on_behalf_of` names the person a
-    token or the system acted for, or is empty.
-    """
-
-    id: int
-    at: datetime
-    actor: str
-    on_behalf_of: str
-    action: str
-    subject: str
-    before: Any
-    after: Any
-    address: str
-    request_id: str
-    result: Result
+TOPIC: Final = "audit"
+"""What `Database.committed` tells about after entries were written."""
 
 
 def record(
@@ -65,34 +46,19 @@ def record(
     request_id = REQUEST_ID.get() if request_id is None else request_id
     row = {
         "at": at,
-        "actor": str(actor)[:300],
-        "on_behalf_of": str(on_behalf_of or "")[:300],
+        "actor": plain(str(actor), 300),
+        "on_behalf_of": plain(str(on_behalf_of or ""), 300),
         "action": action,
-        "subject": subject[:300],
+        "subject": plain(subject, 300),
         "before": hidden(before),
         "after": hidden(after),
-        "address": address[:64],
-        "request_id": request_id[:64],
+        "address": plain(address, 64),
+        "request_id": plain(request_id, 64),
         "result": result,
     }
     statement = insert(audit_entry).values(row).returning(audit_entry.c.id)
-    return int(connection.execute(statement).scalar_one())
-
-
-def entries(
-    connection: Connection,
-    *,
-    subject: str | None = None,
-    actor: str | None = None,
-    action: str | None = None,
-    before: int | None = None,
-    limit: int = 50,
-) -> list[AuditEntry]:
-    """Give the entries that fit, newest first; `before` is the last number of the page before."""
-    query = select(audit_entry).order_by(audit_entry.c.id.desc()).limit(limit)
-    for column, value in (("subject", subject), ("actor", actor), ("action", action)):
-        if value is not None:
-            query = query.where(audit_entry.c[column] == value)
-    if before is not None:
-        query = query.where(audit_entry.c.id < before)
-    return [AuditEntry(**row) for row in connection.execute(query).mappings()]
+    number = int(connection.execute(statement).scalar_one())
+    # The place in the chain is given after the commit: no two writers wait for each other here.
+    connection.execute(insert(audit_unsealed).values(entry_id=number))
+    touch(connection, TOPIC)
+    return number

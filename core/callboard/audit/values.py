@@ -11,6 +11,9 @@ DEPTH: Final = 8
 ITEMS: Final = 200
 CHARACTERS: Final = 4000
 
+LARGEST_INTEGER: Final = 2**53 - 1
+"""The largest that every reader of JSON reads exactly (RFC 8785, appendix D)."""
+
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _SECRET: Final = frozenset(
     {
@@ -20,6 +23,18 @@ _SECRET: Final = frozenset(
     }
 )  # fmt: skip
 _SECRET_PAIRS: Final = frozenset({("api", "key"), ("access", "key"), ("private", "key")})
+
+
+class Redacted(dict[str, Any]):
+    """A mapping whose secrets have been taken out: its keys may be named like secrets.
+
+    Texts in it are still searched for what looks like one.
+    """
+
+
+def plain(text: str, longest: int) -> str:
+    """Give a text as both databases take it, cut to its length."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()[:longest]
 
 
 def hidden(value: Any) -> Any:
@@ -32,6 +47,8 @@ def hidden(value: Any) -> Any:
 
 
 def _hidden(value: Any, depth: int) -> Any:
+    if isinstance(value, int) and not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
+        return str(value)
     if value is None or isinstance(value, bool | int | float):
         return value
     if depth == 0:
@@ -45,8 +62,11 @@ def _hidden(value: Any, depth: int) -> Any:
 
 
 def _mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    looked_at = not isinstance(value, Redacted)
     kept = {
-        _text(str(key)): MASK if _is_secret(str(key)) and item else _hidden(item, depth - 1)
+        _text(str(key)): MASK
+        if looked_at and _is_secret(str(key)) and item
+        else _hidden(item, depth - 1)
         for key, item in list(value.items())[:ITEMS]
     }
     if len(value) > ITEMS:
@@ -56,7 +76,7 @@ def _mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
 
 def _text(text: str) -> str:
     # Redacted before it is cut, so that no half of a secret escapes its pattern.
-    kept = redact(text[: 2 * CHARACTERS])
+    kept = redact(plain(text, 2 * CHARACTERS))
     return kept if len(kept) <= CHARACTERS else f"{kept[:CHARACTERS]}… ({len(text)} characters)"
 
 
