@@ -8,7 +8,7 @@ belong in jobs and entity sources.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from callboard.entities import Entity, EntityRef
 from callboard.i18n import Text
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from typer import Typer
 
     from callboard.host import Host
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 Width = Literal[3, 4, 5, 6, 7, 8, 12]
 """How many of the twelve columns of the page a card takes on a wide screen."""
@@ -35,7 +37,8 @@ __all__ = [
     "NavItem",
     "Page", "PageContext", "Permission", "ProcessorContext", "Routes", "Sample",
     "SearchDocument", "SearchSource", "SourceContext", "SourceDocument", "Status", "TabNote",
-    "Waiting", "WaitingItem", "Webhook", "WebhookRequest", "Width",
+    "Waiting", "WaitingItem", "Webhook", "WebhookRequest", "Width", "open_to_everyone",
+    "requires",
 ]  # fmt: skip
 
 
@@ -124,6 +127,10 @@ class NavItem:
 class Page:
     """A whole page in the portal's shell, at `/<plugin>/<path>` (`{name}` parts become `path`).
 
+    `permission` is who may open it: one about entities lets those in who have it for any, so the
+    page asks again, by `host.require`, with the entity it finds. Without one it is for those who
+    may see any entity.
+
     A page with `submit` takes forms that are sent to its address by POST, of at most 1 MiB, and
     answers them with what `submit` gives. It may take as long as 30 seconds, unlike what draws.
     Templates put `{{ form_token() }}` into each such form.
@@ -139,9 +146,43 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
-    """API routes under `/api/plugins/<plugin>`. `router` is called once, when the portal starts."""
+    """API routes under `/api/plugins/<plugin>`. `router` is called once, when the portal starts.
+
+    `permission` is asked before a request is read, as of `Page`; `requires` gives one route another.
+    The routes are those of `router.get`, `router.post` and so on; others keep the plugin from
+    being loaded, as they would not be asked for anything.
+    """
 
     router: Callable[["Host"], "APIRouter"]
+    permission: str = ""
+
+
+def requires(permission: str) -> Callable[[F], F]:
+    """Say which permission an API route asks for, in place of that of its `Routes`.
+
+    Example::
+
+        @router.post("/runs")
+        @requires("ci.run.start")
+        def start(ref: str) -> Run:
+            host.require("ci.run.start", EntityRef.parse(ref))
+    """
+
+    def mark(function: F) -> F:
+        function.callboard_permission = permission  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def open_to_everyone(why: str) -> Callable[[F], F]:
+    """Say that an API route asks for no permission, and why: nobody needs to sign in for it."""
+
+    def mark(function: F) -> F:
+        function.callboard_open = why  # type: ignore[attr-defined]
+        return function
+
+    return mark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +264,7 @@ class EntityBadge:
     render: Callable[[EntityContext], Badge | None]
     applies: Callable[[Entity], bool] = _always
     order: int = 100
+    permission: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,13 +279,17 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogColumn:
-    """A column of the catalog list, computed for all rows of a page in one call."""
+    """A column of the catalog list, computed for all rows of a page in one call.
+
+    With a permission about entities, it is asked for those rows only for which the reader has it.
+    """
 
     name: str
     title: Text
     values: Callable[[ColumnContext], Mapping[EntityRef, Cell]]
     kinds: frozenset[str] = frozenset({"component"})
     order: int = 100
+    permission: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,6 +365,9 @@ class SearchSource:
 
     `changed_by` are kinds of events, as of `EventHandler`, after which it is read again within a
     minute or two; one that takes long to read is not read more often than it can bear.
+
+    Documents about an entity are found by those who may see it, and all of them by those only who
+    have `permission`.
     """
 
     name: str
@@ -327,6 +376,7 @@ class SearchSource:
     every: timedelta = timedelta(minutes=10)
     icon: str = "file"
     changed_by: tuple[str, ...] = ()
+    permission: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,6 +415,7 @@ class Waiting:
     title: Text
     read: Callable[[PageContext], Sequence[WaitingItem]]
     order: int = 100
+    permission: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -459,6 +510,7 @@ class Activity:
     title: Text
     kinds: tuple[str, ...]
     describe: Callable[[ActivityContext], Mapping[int, ActivityItem]]
+    permission: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

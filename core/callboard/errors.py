@@ -38,10 +38,21 @@ class InputError(CallboardError):
 
 
 class NotAllowedError(CallboardError):
-    """The one who asks may not do this."""
+    """The one who asks may not do this.
+
+    `permission` is the name of what is missing, and `entity` the reference of what it was asked
+    about, where that is known: the page that tells of it says who can give it.
+    """
 
     status = 403
     name = "NotAllowedError"
+
+    def __init__(
+        self, message: Text, *, hint: Text = "", permission: str = "", entity: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.permission = permission
+        self.entity = entity
 
 
 class NotSignedInError(CallboardError):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from callboard import events
 from callboard.access import Access, AccessSettings, Decision
+from callboard.access.service import READ
 from callboard.audit import record
 from callboard.database import Database
 from callboard.entities import Catalog, EntityRef
@@ -26,6 +27,7 @@ from callboard.identity import (
     Subject,
     asking,
     facts_of_reference,
+    facts_of_references,
 )
 from callboard.settings import GitCredential, GitSettings, HttpSettings, Settings
 
@@ -61,6 +63,9 @@ class Services:
         self.permissions: Callable[[], Iterable[Permission]] = tuple
         self.strict = False
         self.facts: Callable[[EntityRef], EntityFacts] = facts_of_reference
+        self.facts_of_several: Callable[[Iterable[EntityRef]], Mapping[EntityRef, EntityFacts]] = (
+            facts_of_references
+        )
         self.jobs: Jobs | None = None
         self._http: HttpClient | None = None
         self._lock = threading.Lock()
@@ -100,9 +105,41 @@ class Services:
         """Raise `NotSignedInError` or `NotAllowedError` unless the one who asks may do it."""
         decision = self.decide(permission, entity, environment)
         if not decision.allowed:
-            raise self.refusal(decision)
+            raise self.refusal(decision, entity)
 
-    def refusal(self, decision: Decision) -> NotSignedInError | NotAllowedError:
+    def permits(self, permission: str, entity: EntityRef | None = None) -> bool:
+        """Say whether to offer something to the one who asks: for an entity, or for any at all.
+
+        An empty name is as good as the right to see entities. What is offered is asked for again
+        where it is done, by `require`.
+        """
+        name = permission or READ
+        subject, declared = asking(), self.access.permissions.get(name)
+        if subject is None:
+            return True
+        if declared is None or declared.about == "portal":
+            return self.decide(name).allowed
+        if entity is None:
+            return self.access.anywhere(subject, name)
+        return self.decide(name, entity).allowed
+
+    def permitted(self, permission: str, entities: Iterable[EntityRef]) -> set[EntityRef]:
+        """Give those of some entities for which `permits`, by one query for all of them."""
+        refs = set(entities)
+        subject, declared = asking(), self.access.permissions.get(permission)
+        if subject is None or declared is None or declared.about == "portal":
+            return refs if self.permits(permission) else set()
+        chosen = self.access.filter(subject, permission)
+        if chosen.nothing or not refs:
+            return set()
+        facts = self.facts_of_several(refs)
+        return {
+            ref for ref in refs if self.access.decide(subject, permission, facts[ref]).allowed
+        }
+
+    def refusal(
+        self, decision: Decision, entity: EntityRef | None = None
+    ) -> NotSignedInError | NotAllowedError:
         """Give the error that tells the one who asks what is missing."""
         subject = asking()
         if subject is None or not subject.signed_in:
@@ -113,6 +150,8 @@ class Services:
             _("You lack a permission: %(title)s (%(name)s).", title=title,
               name=decision.permission),
             hint=_("Administrators of the portal can give you a role that has it."),
+            permission=decision.permission,
+            entity=str(entity or ""),
         )  # fmt: skip
 
     def http(self) -> "HttpClient":

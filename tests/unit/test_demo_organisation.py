@@ -370,7 +370,6 @@ def test_the_configuration_has_urls_that_git_reads(tmp_path: Path) -> None:
         "title": "Callboard",
         "organisation": "Yunhe Bank 云禾银行",
         "listen": "127.0.0.1:8123",
-        "open_administration": True,
     }
     assert settings["database"] == {"url": "sqlite:///a.sqlite3"}
     assert settings["git"] == {"allow_local": [str(directory)]}

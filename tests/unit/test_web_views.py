@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +19,11 @@ from callboard_web.personal.models import view as table
 from callboard_web.runtime import Runtime
 from callboard_web.saved_views import SavedViews
 from callboard_web.saved_views.service import MOST_OF_ONE, Asking
+from callboard_web.testing import portal_under_test
 
 TokenOf = Callable[[TestClient], str]
 ANN, BOB = Asking("visitor:ann"), Asking("visitor:bob")
-BOSS = Asking("visitor:boss", is_administrator=True)
+BOSS = Asking("visitor:boss", manages=True)
 
 
 @pytest.fixture
@@ -154,7 +156,7 @@ def test_a_list_is_saved_changed_and_deleted(client: TestClient, token_of: Token
 
 @pytest.mark.usefixtures("clean")
 def test_names_that_mean_harm_and_forms_that_come_back(
-    client: TestClient, token_of: TokenOf, portal_runtime: Runtime
+    client: TestClient, token_of: TokenOf
 ) -> None:
     name = "<script>alert(1)</script>\"'"
     save(client, token_of(client), name=name, query="q=%3Cb%3E", shared="yes")
@@ -166,10 +168,25 @@ def test_names_that_mean_harm_and_forms_that_come_back(
     assert again.status_code == 422
     assert "There is a view of this name already." in again.text
     assert 'value="type=service"' in again.text
-    stranger = TestClient(create_app(portal_runtime))
-    number = client.get("/views").text.partition('href="/views/')[2].partition("/")[0]
-    stranger.get("/catalog")
-    form = {"csrf_token": token_of(stranger), "name": "taken"}
-    assert stranger.post(f"/views/{number}", data=form).status_code == 403
     for path in ("/views/0", "/views/99999999999999999999999", "/views/x"):
         assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(("role", "may_share"), [("viewer", False), ("maintainer", True)])
+def test_views_are_shared_and_changed_by_those_who_may(
+    tmp_path: Path, clock: Clock, token_of: TokenOf, role: str, may_share: bool
+) -> None:
+    settings = {"access": {"anonymous": role}}
+    with portal_under_test(
+        tmp_path, plugins=[], settings=settings, clock=clock, templates={}
+    ) as shop:
+        maker, other = shop.client, TestClient(create_app(shop.runtime))
+        form = maker.get("/views/new").text
+        assert (' value="yes" disabled>' in form) is not may_share
+        shared = save(maker, token_of(maker), name="Ours", query="", shared="yes")
+        assert (shared.status_code == 303) is may_share
+        own = save(maker, token_of(maker), name="Mine", query="", shared="no")
+        assert own.status_code == 303
+        taken = {"csrf_token": token_of(other), "name": "taken"}
+        changed = other.post("/views/1", data=taken)
+        assert changed.status_code == (403 if may_share else 404)

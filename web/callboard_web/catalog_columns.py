@@ -58,7 +58,7 @@ def fits(name: str, kind: str) -> bool:
 
 def offered(portal: "Portal", query: CatalogQuery, remembered: Sequence[str]) -> list[Head]:
     """Give all columns a list can have, in their order, and say which of them are shown."""
-    contributed = portal.runtime.plugins.contributions.catalog_columns
+    contributed = portal.slots.permitted(portal.runtime.plugins.contributions.catalog_columns)
     own = [item for item in contributed if not query.kinds or set(query.kinds) & item.value.kinds]
     chosen = set(query.columns) or {name for name in remembered if fits(name, query.kind)}
     if not chosen:

@@ -3,7 +3,8 @@
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from datetime import datetime
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from babel import Locale, UnknownLocaleError
@@ -116,11 +117,13 @@ class Portal:
             base_url=runtime.portal.base_url,
             visitor=visitors.key,
         )
+        sign_in = SignIn(runtime.services)
+        runtime.services.closing.append(sign_in.close)
         return cls(
             runtime,
             assets,
             renderer,
-            Slots(runtime.plugins, renderer, runtime.host, runtime.services.permits),
+            Slots(runtime.plugins, renderer, runtime.host, runtime.services),
             Csrf(key, runtime.portal.base_url),
             visitors,
             personal,
@@ -228,10 +231,6 @@ class Portal:
             services.require(permission)
         elif not services.access.anywhere(self.subject(request), permission):
             raise services.refusal(Decision(allowed=False, permission=permission))
-
-    def may_administer(self, request: HTTPConnection) -> bool:
-        """Say whether the one who asks may do what is an administrator's."""
-        return self.allows(request, "portal.announcement.write")
 
     def text(self, request: HTTPConnection, text: Text) -> str:
         """Give a text in the reader's language."""
@@ -354,7 +353,7 @@ class Portal:
         portal = self.runtime.portal
         return {
             "portal": portal,
-            "navigation": self.navigation,
+            "navigation": self._permitted(),
             "nav_letters": self.letters,
             "nav_path": request.url.path,
             "nav_counts": self._counts() if counts else {},
@@ -368,6 +367,26 @@ class Portal:
             "languages": [(tag, language_name(tag)) for tag in portal.languages],
         }
 
+    def _permitted(self) -> list[tuple[Text, list[NavItem]]]:
+        """Give the links of the sidebar that lead somewhere for the one who asks."""
+        permits = cache(self.runtime.services.permits)
+        found = [
+            (title, [item for item in items if permits(item.permission)])
+            for title, items in self.navigation
+        ]
+        return [(title, items) for title, items in found if items]
+
+    def offers_sign_in(self, request: HTTPConnection) -> bool:
+        """Say whether there is a way to sign in."""
+        chosen = self.sessions.settings
+        return bool(self.sign_in_methods or chosen.demo or chosen.break_glass)
+
+    def _alarm(self) -> datetime | None:
+        """Give when the local administrator was used, for those who are to know it."""
+        if not self.runtime.services.permits("portal.session.read"):
+            return None
+        return break_glass.last_used(self.sessions)
+
     def _announced(self, request: Request) -> Sequence[Announcement]:
         """Give the announcements of now that the reader has not put away, the gravest first."""
         current = self.announcements.current()
@@ -377,12 +396,15 @@ class Portal:
         return [item for item in current if item.id not in away]
 
     def _counts(self) -> dict[str, int]:
+        permits = self.runtime.services.permits
         records = self.runtime.plugins.records.values()
         bad = (PluginState.FAILED, PluginState.INCOMPATIBLE)
-        return {
-            "/problems": self.problems(),
-            "/plugins": sum(record.state in bad for record in records),
-        }
+        counts = {}
+        if permits("catalog.source.read"):
+            counts["/problems"] = self.problems()
+        if permits("portal.plugin.read"):
+            counts["/plugins"] = sum(record.state in bad for record in records)
+        return counts
 
 
 @lru_cache(maxsize=100)

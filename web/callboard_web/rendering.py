@@ -20,6 +20,7 @@ from jinja2 import (
 from markupsafe import Markup, escape
 
 from callboard.contributions import Fragment
+from callboard.entities import EntityRef
 from callboard.i18n import Text
 from callboard_web import csrf, formats
 from callboard_web.assets import Assets
@@ -74,6 +75,7 @@ class Renderer:
         directories: Mapping[str, Path],
         assets: Assets,
         words: Words,
+        allows: Callable[[str, EntityRef | None], bool],
     ) -> None:
         self.translations = translations
         self._assets = assets
@@ -92,6 +94,7 @@ class Renderer:
         self._environment.policies["ext.i18n.trimmed"] = True
         self._install_texts()
         self._install_formats(words)
+        self._environment.globals["allows"] = allows
         self._compiled = lru_cache(maxsize=256)(self._compile)
 
     def page(self, template: str, reader: Reader, context: Mapping[str, Any]) -> str:

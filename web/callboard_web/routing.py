@@ -4,16 +4,16 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from callboard.access.service import READ
 from callboard.database import Database
 
 About = Literal["portal", "entity"]
-READ: Final = "catalog.entity.read"
 
 
 class GuardedRoute(Route):
@@ -86,7 +86,7 @@ def _prepared(route: BaseRoute, database: Database) -> BaseRoute:
 def _checked(route: GuardedRoute, database: Database) -> Callable[..., Any]:
     view = route.endpoint
     if not inspect.isfunction(view):
-        return view
+        raise TypeError(f"The view of {route.path} is {view!r}, expected a function.")
     if inspect.iscoroutinefunction(view):
 
         @functools.wraps(view)

@@ -21,6 +21,7 @@ from callboard.errors import SettingsError
 from callboard.events import EventStream
 from callboard.host import Host
 from callboard.hosting import PluginHost, Services
+from callboard.identity import facts_of_references
 from callboard.plugins import (
     Guard,
     Plugins,
@@ -156,6 +157,7 @@ class Runtime:
         services.permissions = lambda: [item.value for item in plugins.contributions.permissions]
         services.strict = plugins.guard.strict
         services.facts = catalog.facts_of
+        services.facts_of_several = lambda refs: {**facts_of_references(refs), **catalog.facts(refs)}
         catalog.readable = lambda subject: services.access.filter(subject)
         return cls(
             settings=settings,

@@ -84,10 +84,10 @@ class PortalSettings(SettingsModel):
         "Without it one is made at the first start and kept in the database.",
     )
 
-    open_administration: bool = Field(
+    public_metrics: bool = Field(
         default=False,
-        description="Lets everyone who reaches the portal do what is an administrator's, such as "
-        "announcements. For a portal on a person's own machine; the demo switches it on.",
+        description="Answers `/metrics` to everybody who reaches the portal, for a Prometheus that "
+        "cannot bring a token. Without it `portal.metrics.read` is asked for.",
     )
 
     public_badges: bool = Field(

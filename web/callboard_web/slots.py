@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from types import NoneType
-from typing import Any
+from typing import Any, TypeVar
 
 from markupsafe import Markup
 
@@ -27,12 +27,14 @@ from callboard.contributions import (
 )
 from callboard.entities import Entity, EntityRef
 from callboard.host import Host
+from callboard.hosting import Services
 from callboard.i18n import Message, Text
 from callboard.plugins import Contributed, PluginError, Plugins
 from callboard_web.preferences import Reader
 from callboard_web.rendering import Renderer
 
 _DRAWN = (Fragment, NoneType)
+T = TypeVar("T")
 FORM_LIMIT = timedelta(seconds=30)
 """How long a plugin may take to answer a form."""
 
@@ -84,14 +86,34 @@ class Asker:
 
 
 class Slots:
-    """Fills slots by guarded calls, all contributions of one slot side by side."""
+    """Fills slots by guarded calls, all contributions of one slot side by side.
+
+    What the one who asks has no permission for is not asked of plugins at all.
+    """
 
     def __init__(
-        self, plugins: Plugins, renderer: Renderer, host_for: Callable[[str], Host]
+        self,
+        plugins: Plugins,
+        renderer: Renderer,
+        host_for: Callable[[str], Host],
+        services: Services,
     ) -> None:
         self.plugins = plugins
         self.renderer = renderer
         self.host_for = host_for
+        self.services = services
+
+    def permitted(
+        self, items: Sequence[Contributed[T]], entity: EntityRef | None = None
+    ) -> list[Contributed[T]]:
+        """Leave out what the one who asks has no permission for, each asked for once."""
+        answers: dict[str, bool] = {}
+        for item in items:
+            name = item.value.permission  # type: ignore[attr-defined]
+            if name not in answers:
+                seen = entity is not None and not name  # an entity that is shown may be seen
+                answers[name] = seen or self.services.permits(name, entity)
+        return [item for item in items if answers[item.value.permission]]  # type: ignore[attr-defined]
 
     def home_cards(
         self, asker: Asker, only: str = "", without: Collection[str] = ()
@@ -99,11 +121,12 @@ class Slots:
         """Draw the cards of the home page; those named by `without` are not asked for."""
         given = self.plugins.contributions.home_cards
         cards = _only([item for item in given if item.key not in without], only)
+        cards = self.permitted(cards)
         return self._draw(cards, "home card", asker, partial(self._render, asker))
 
     def entity_cards(self, entity: Entity, asker: Asker, only: str = "") -> list[Drawn]:
         """Draw the cards of an entity's overview."""
-        cards = _only(self.plugins.contributions.entity_cards, only)
+        cards = self.permitted(_only(self.plugins.contributions.entity_cards, only), entity.ref)
         render = partial(self._render_entity, asker, entity)
         return self._draw(cards, f"entity card, {entity.ref}", asker, render)
 
@@ -133,7 +156,7 @@ class Slots:
 
     def tabs_of(self, entity: Entity) -> list[Contributed[EntityTab]]:
         """Give the tabs that apply; one that cannot tell is left out and its error is listed."""
-        tabs = self.plugins.contributions.entity_tabs
+        tabs = self.permitted(self.plugins.contributions.entity_tabs, entity.ref)
         answers = self.plugins.call_all(
             [(tab, f"entity tab, {entity.ref}", partial(tab.value.applies, entity), bool)
              for tab in tabs]
@@ -158,7 +181,7 @@ class Slots:
 
     def badges(self, entity: Entity, asker: Asker) -> list[Badge | PluginError]:
         """Give the badges beside an entity's title."""
-        badges = self.plugins.contributions.entity_badges
+        badges = self.permitted(self.plugins.contributions.entity_badges, entity.ref)
         results = self.plugins.call_all(
             [
                 (badge, f"entity badge, {entity.ref}",
@@ -176,8 +199,8 @@ class Slots:
         A column is given the entities of its kinds only.
         """
         columns = [
-            (item, [entity for entity in entities if entity.ref.kind in item.value.kinds])
-            for item in self.plugins.contributions.catalog_columns
+            (item, self._rows(item, entities))
+            for item in self.permitted(self.plugins.contributions.catalog_columns)
             if item.key in keys
         ]
         asked = [(item, rows) for item, rows in columns if rows]
@@ -188,6 +211,15 @@ class Slots:
             )
         )  # fmt: skip
         return [self._column(item, next(results) if rows else {}, rows) for item, rows in columns]
+
+    def _rows(
+        self, item: Contributed[CatalogColumn], entities: Sequence[Entity]
+    ) -> Sequence[Entity]:
+        rows = [entity for entity in entities if entity.ref.kind in item.value.kinds]
+        if not item.value.permission:
+            return rows
+        fit = self.services.permitted(item.value.permission, [entity.ref for entity in rows])
+        return [entity for entity in rows if entity.ref in fit]
 
     # Calls into plugins; these run on the guard's threads.
 

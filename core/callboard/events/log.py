@@ -20,7 +20,7 @@ from sqlalchemy import (
 from callboard.contributions import Event
 from callboard.database import touch
 from callboard.events.models import event
-from callboard.identity import SYSTEM, Principal
+from callboard.identity import SYSTEM, Principal, asking
 
 TOPIC: Final = "event"
 """What `Database.committed` tells about after events were written."""
@@ -37,19 +37,25 @@ class Fact(NamedTuple):
     data: Mapping[str, Any] | None = None
 
 
+def _actor() -> Principal:
+    subject = asking()
+    return subject.principal if subject else SYSTEM
+
+
 def publish(
     connection: Connection,
     kind: str,
     subject: str,
     data: Mapping[str, Any] | None = None,
     *,
-    actor: Principal = SYSTEM,
+    actor: Principal | None = None,
     at: datetime,
 ) -> int:
     """Write one event in the caller's transaction and give its number.
 
     Publish as the last step of a transaction: on PostgreSQL other publishers wait for its end
     from here on, which is what lets readers follow the log by number without missing any.
+    Without `actor` it is who asks; the portal itself where nobody asks.
     """
     _serialise(connection)
     row = {
@@ -57,7 +63,7 @@ def publish(
         "subject": subject,
         "data": dict(data or {}),
         "at": at,
-        "actor": str(actor),
+        "actor": str(actor or _actor()),
     }
     number = connection.execute(insert(event).values(row).returning(event.c.id)).scalar_one()
     touch(connection, TOPIC)
@@ -68,7 +74,7 @@ def publish_many(
     connection: Connection,
     facts: Sequence[Fact | tuple[str, str, Mapping[str, Any] | None]],
     *,
-    actor: Principal = SYSTEM,
+    actor: Principal | None = None,
     at: datetime,
 ) -> None:
     """Write any number of events, numbered in the order given, as `publish` does."""
@@ -83,7 +89,7 @@ def publish_many(
                 "subject": subject,
                 "data": dict(data or {}),
                 "at": at,
-                "actor": str(actor),
+                "actor": str(actor or _actor()),
             }
             for kind, subject, data in facts
         ],

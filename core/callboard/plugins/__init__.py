@@ -6,7 +6,7 @@ Nothing else in the host touches pluggy.
 from callboard.plugins.contributions import Contributed, Contributions
 from callboard.plugins.guard import SPENT, Guard, PluginError, describe
 from callboard.plugins.loading import load_plugins, plugin_names_from
-from callboard.plugins.manager import Plugins
+from callboard.plugins.manager import Plugins, undeclared
 from callboard.plugins.records import ENTRY_POINT_GROUP, PLUGIN_NAME, PluginRecord, PluginState
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "describe",
     "load_plugins",
     "plugin_names_from",
+    "undeclared",
 ]

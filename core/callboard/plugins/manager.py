@@ -4,7 +4,7 @@ import inspect
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import pluggy
 
 from callboard import CONTRACT, hookspecs
+from callboard.identity import Permission
 from callboard.plugins.contributions import (
     CONTRIBUTION_TYPES,
     Contributed,
@@ -89,8 +90,29 @@ class Plugins:
         log.error("Plugin %s failed: %s", name, reason, exc_info=error)
 
     def finish(self) -> None:
-        """Put the contributions in order once all plugins are added."""
+        """Put the contributions in order once all plugins are added.
+
+        A plugin that names a permission which nobody declares is taken out: what it adds would be
+        refused to all but administrators, or shown to all where the name is mistyped.
+        """
         self.contributions = arrange(self._collected)
+        declared = {item.value.name for item in self.contributions.permissions}
+        for record in self.loaded():
+            unknown = None if record.builtin else self._undeclared(record.name, declared)
+            if unknown:
+                if self.guard.strict:
+                    raise ValueError(unknown)
+                self.fail(record.name, unknown)
+                return
+
+    def _undeclared(self, plugin: str, declared: Collection[str]) -> str:
+        """Give the reason why a plugin cannot be used, or nothing."""
+        for field, items in self._collected.items():
+            for item in items:
+                name = getattr(item.value, "permission", "")
+                if item.plugin == plugin and name and name not in declared:
+                    return undeclared(f"{PREFIX}{field}", name)
+        return ""
 
     def _register(self, record: PluginRecord, module: object) -> None:
         contract = getattr(module, "CALLBOARD_CONTRACT", CONTRACT)
@@ -125,6 +147,7 @@ class Plugins:
         for item in items:
             try:
                 check_contribution(item, kind)
+                _check_owner(item, record)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"{hook} {error}.") from None
             name = getattr(item, "name", None)
@@ -267,6 +290,21 @@ class Plugins:
             with self._lock:
                 record.errors += 1
                 record.last_error = result
+
+
+def undeclared(place: str, permission: str) -> str:
+    """Give the reason for which a plugin that names an unknown permission is not used."""
+    return (
+        f"{place} names the permission {permission!r}, which nobody declares. Declare it in "
+        "callboard_permissions, or name one that is there."
+    )
+
+
+def _check_owner(item: Any, record: PluginRecord) -> None:
+    """Raise for a permission of somebody else's: a plugin cannot give away what is not its own."""
+    if isinstance(item, Permission) and not record.builtin:
+        if not item.name.startswith(f"{record.name}."):
+            raise ValueError(f"gave {item.name!r}, expected a name that begins with {record.name}.")
 
 
 def _check_hook_names(module: object) -> None:

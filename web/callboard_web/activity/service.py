@@ -49,7 +49,9 @@ class ActivityLog:
         `only` is the key of a contribution: what the others tell of is left out.
         """
         told = [
-            item for item in self.slots.plugins.contributions.activity if only in ("", item.key)
+            item
+            for item in self.slots.permitted(self.slots.plugins.contributions.activity)
+            if only in ("", item.key)
         ]
         if not told:
             return Happenings([], 0, [])

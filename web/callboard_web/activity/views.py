@@ -49,7 +49,7 @@ def activity(request: Request) -> Response:
     """List what happened, the newest first."""
     portal = portal_of(request)
     person, reader = portal.person(request), portal.reader(request)
-    told = portal.runtime.plugins.contributions.activity
+    told = portal.slots.permitted(portal.runtime.plugins.contributions.activity)
     what = request.query_params.get("what", "")
     asked = Asked(
         request.query_params.get("mine") == "1",

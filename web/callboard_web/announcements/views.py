@@ -13,8 +13,6 @@ from callboard import events
 from callboard.audit import record
 from callboard.errors import NotFoundError
 from callboard.i18n import Text, Translator
-from callboard.identity import ANONYMOUS
-from callboard_web.administration.views import refuse_strangers
 from callboard_web.announcements.service import Announcement
 from callboard_web.formats import address, safe_url
 from callboard_web.forms import Form, read_form
@@ -24,6 +22,7 @@ from callboard_web.routing import guarded, reading
 
 _: Final = Translator("callboard")
 
+PERMISSION: Final = "portal.announcement.write"
 LIMIT: Final = 50
 LONGEST_TITLE: Final = 120
 LONGEST_TEXT: Final = 1_000
@@ -55,7 +54,7 @@ def announcements(request: Request) -> Response:
         "now": portal.runtime.now(),
         "statuses": STATUSES,
         "states": STATES,
-        "may_write": portal.may_administer(request),
+        "may_write": portal.allows(request, PERMISSION),
     }
     return portal.page(request, "announcements/list.html", context)
 
@@ -63,7 +62,6 @@ def announcements(request: Request) -> Response:
 def new(request: Request) -> Response:
     """Show the empty form."""
     portal = portal_of(request)
-    refuse_strangers(portal, request)
     form = Form.of(
         {"status": "run", "begins": _local(portal.runtime.now(), portal.reader(request))}
     )
@@ -73,7 +71,6 @@ def new(request: Request) -> Response:
 def edit(request: Request) -> Response:
     """Show the form with what is announced."""
     portal = portal_of(request)
-    refuse_strangers(portal, request)
     found = _find(portal, request)
     reader = portal.reader(request)
     values = {
@@ -90,7 +87,6 @@ def edit(request: Request) -> Response:
 async def save(request: Request) -> Response:
     """Write a new announcement, or over an old one; `preview` only shows how it will look."""
     portal = portal_of(request)
-    refuse_strangers(portal, request)
     form = await read_form(request)
     return await asyncio.to_thread(_save, portal, request, form)
 
@@ -105,10 +101,12 @@ def _save(portal: Portal, request: Request, form: Form) -> Response:
     with portal.runtime.database.write() as connection:
         if found:
             portal.announcements.change(connection, found.id, values)
-            _record(portal, request, connection, "changed", found.id, _plain(found), values)
+            _record(portal, connection, "changed", found.id, _plain(found), values)
         else:
-            number = portal.announcements.add(connection, values, str(ANONYMOUS))
-            _record(portal, request, connection, "announced", number, None, values)
+            number = portal.announcements.add(
+                connection, values, str(portal.subject(request).principal)
+            )
+            _record(portal, connection, "announced", number, None, values)
     portal.announcements.forget()
     response = RedirectResponse("/announcements", 303)
     portal.flash(request, response, _("Saved."))
@@ -146,11 +144,10 @@ async def dismiss(request: Request) -> Response:
 def _set_withdrawn(
     portal: Portal, request: Request, at: datetime | None, what: str
 ) -> RedirectResponse:
-    refuse_strangers(portal, request)
     found = _find(portal, request)
     with portal.runtime.database.write() as connection:
         portal.announcements.change(connection, found.id, {"withdrawn_at": at})
-        _record(portal, request, connection, what, found.id, None, {"withdrawn": at is not None})
+        _record(portal, connection, what, found.id, None, {"withdrawn": at is not None})
     portal.announcements.forget()
     return RedirectResponse("/announcements", 303)
 
@@ -259,41 +256,33 @@ def _noted(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def _record(
     portal: Portal,
-    request: Request,
     connection: Connection,
     what: str,
     number: int,
     before: Mapping[str, Any] | None,
     after: Mapping[str, Any],
 ) -> None:
-    now = portal.runtime.now()
-    record(
-        connection, "portal.announcement.write", str(number), actor=ANONYMOUS,
-        before=_noted(before), after=_noted(after),
-        address=request.client.host if request.client else "",
-        request_id=request.state.request_id, at=now,
-    )  # fmt: skip
-    events.publish(
-        connection, f"portal.announcement.{what}", str(number), {}, actor=ANONYMOUS, at=now
-    )
+    now, subject = portal.runtime.now(), str(number)
+    record(connection, PERMISSION, subject, before=_noted(before), after=_noted(after), at=now)
+    events.publish(connection, f"portal.announcement.{what}", subject, {}, at=now)
 
 
 ROUTES = [
     reading("/announcements", announcements),
-    guarded("/announcements/new", new, "portal.announcement.write"),
-    guarded("/announcements/new", save, "portal.announcement.write", methods=["POST"]),
-    guarded("/announcements/{number:int}", edit, "portal.announcement.write"),
-    guarded("/announcements/{number:int}", save, "portal.announcement.write", methods=["POST"]),
+    guarded("/announcements/new", new, PERMISSION),
+    guarded("/announcements/new", save, PERMISSION, methods=["POST"]),
+    guarded("/announcements/{number:int}", edit, PERMISSION),
+    guarded("/announcements/{number:int}", save, PERMISSION, methods=["POST"]),
     guarded(
         "/announcements/{number:int}/withdraw",
         withdraw,
-        "portal.announcement.write",
+        PERMISSION,
         methods=["POST"],
     ),
     guarded(
         "/announcements/{number:int}/restore",
         restore,
-        "portal.announcement.write",
+        PERMISSION,
         methods=["POST"],
     ),
     reading(

@@ -64,8 +64,8 @@ def demo_configuration(directory: Path, database_url: str, port: int) -> str:
             "title": "Callboard",
             "organisation": "Yunhe Bank 云禾银行",
             "listen": f"127.0.0.1:{port}",
-            "open_administration": True,
         },
+        "access": {"anonymous": "administrator"},
         "database": {"url": database_url},
         "catalog": {
             "sources": [

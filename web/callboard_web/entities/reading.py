@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from starlette.requests import Request
-
 from callboard import jobs
 from callboard.audit import record
 from callboard.entities import Entity
-from callboard.identity import ANONYMOUS
 from callboard.jobs import Run
 from callboard_web.portal import Portal
 
@@ -26,7 +23,7 @@ class Reading:
     changed: bool
 
 
-def ask(portal: Portal, request: Request, entity: Entity, source: str) -> int:
+def ask(portal: Portal, entity: Entity, source: str) -> int:
     """Ask for a source to be read again, for the sake of an entity, and give the run's number."""
     runtime = portal.runtime
     with runtime.database.write() as connection:
@@ -35,10 +32,7 @@ def ask(portal: Portal, request: Request, entity: Entity, source: str) -> int:
             connection,
             "catalog.entity.refresh",
             str(entity.ref),
-            actor=ANONYMOUS,
             after={"source": source, "run": run},
-            address=request.client.host if request.client else "",
-            request_id=request.state.request_id,
             at=runtime.now(),
         )
     return run

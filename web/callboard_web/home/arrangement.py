@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from callboard.contributions import HomeCard
 from callboard.i18n import Text, Translator
-from callboard.plugins import Plugins
+from callboard.plugins import Contributed
 
 _: Final = Translator("callboard")
 
@@ -60,11 +61,10 @@ class Arrangement:
         """Give what `of` reads."""
         return {"order": list(self.order)[:MOST], "hidden": sorted(self.hidden)[:MOST]}
 
-    def pieces(self, plugins: Plugins) -> list[Piece]:
-        """Give all parts there are, area by area, in the person's order."""
+    def pieces(self, contributed: Sequence[Contributed[HomeCard]]) -> list[Piece]:
+        """Give the host's parts and the cards given, area by area, in the person's order."""
         cards = [
-            Piece(item.key, item.value.title, "cards", item.plugin)
-            for item in plugins.contributions.home_cards
+            Piece(item.key, item.value.title, "cards", item.plugin) for item in contributed
         ]
         places = {key: place for place, key in enumerate(self.order)}
         last = len(places)

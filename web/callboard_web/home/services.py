@@ -59,6 +59,6 @@ def columns_of(portal: Portal, services: Services, asker: Asker) -> Sequence[Col
     """Ask plugins what they know of the rows, each once for all of them."""
     entities = services.result.entities
     there = {entity.ref.kind for entity in entities}
-    contributed = portal.runtime.plugins.contributions.catalog_columns
+    contributed = portal.slots.permitted(portal.runtime.plugins.contributions.catalog_columns)
     keys = [item.key for item in contributed if item.value.kinds & there][:COLUMNS]
     return portal.slots.columns(keys, entities, asker) if keys else []

@@ -50,7 +50,7 @@ def waits_for(
     slots: Slots, asker: Asker, more: tuple[str, Text, Sequence[WaitingItem]] | None = None
 ) -> Waits:
     """Ask all contributions side by side; `more` is a group of the host's own, asked before."""
-    asked = slots.plugins.contributions.waiting
+    asked = slots.permitted(slots.plugins.contributions.waiting)
     answers = slots.plugins.call_all(
         [(item, "what waits", partial(_read, slots, asker, item), list) for item in asked]
     )

@@ -1,7 +1,7 @@
 """What the palette offers: groups of things to open, to do, or to complete the query with."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, select
@@ -12,6 +12,7 @@ from callboard_catalog import models
 from callboard_catalog.descriptors.kinds import BUILT_IN_KINDS
 from callboard_catalog.search import (
     Completer,
+    Filter,
     Query,
     Searcher,
     SearchHit,
@@ -75,10 +76,11 @@ class Palette:
     def __init__(self, runtime: "Runtime", personal: Personal, items: Sequence[NavItem]) -> None:
         self.runtime = runtime
         self.personal = personal
-        self.items = items
+        self._items = items
         self._completer = Completer(_generation)
         contributions = runtime.plugins.contributions
-        self.acts: Sequence[Act] = [item.value for item in contributions.acts]
+        self._acts: Sequence[Act] = [item.value for item in contributions.acts]
+        self._permissions = {item.key: item.value.permission for item in contributions.search_sources}
         self.sources: Mapping[str, tuple[Text, str]] = {
             item.key: (item.value.title, item.value.icon) for item in contributions.search_sources
         }
@@ -103,11 +105,44 @@ class Palette:
             },
         )
 
+    @property
+    def items(self) -> list[NavItem]:
+        """The pages that the one who asks may open."""
+        return [item for item in self._items if self._permits(item.permission)]
+
+    @property
+    def acts(self) -> list[Act]:
+        """What the one who asks may do."""
+        return [item for item in self._acts if self._permits(item.permission)]
+
     def find(self, request: SearchRequest) -> SearchResult:
-        """Search in one state of the catalog."""
+        """Search in one state of the catalog, for what the one who asks may read."""
         catalog = self.runtime.catalog
         with catalog.snapshot(), self.runtime.database.read() as connection:
-            return find(connection, request, catalog.facet_index())
+            found = find(connection, self._allowed(request), catalog.facet_index())
+        return replace(found, hits=self._readable(found.hits))
+
+    def _permits(self, permission: str) -> bool:
+        return self.runtime.services.permits(permission)
+
+    def _allowed(self, request: SearchRequest) -> SearchRequest:
+        """Leave out the search sources for which the one who asks has no permission at all."""
+        closed = tuple(
+            key for key, name in self._permissions.items() if name and not self._permits(name)
+        )
+        if not closed or not (request.query.words or request.query.filters or request.chosen):
+            return request
+        return replace(request, chosen=(*request.chosen, Filter("in", closed, negated=True)))
+
+    def _readable(self, hits: Sequence[SearchHit]) -> list[SearchHit]:
+        """Leave out documents about entities for which the one who asks has not the permission."""
+        kept = list(hits)
+        for key, name in self._permissions.items():
+            about = {hit.ref for hit in kept if hit.kind == key and hit.ref} if name else set()
+            if about:
+                fit = self.runtime.services.permitted(name, about)
+                kept = [hit for hit in kept if hit.kind != key or not hit.ref or hit.ref in fit]
+        return kept
 
     def examples(self) -> Mapping[str, str]:
         """Give a value there is for each operator."""
@@ -139,13 +174,15 @@ class Palette:
             of_each=OF_EACH, most=MOST_RANKED,
         )  # fmt: skip
         with self.runtime.database.read() as connection:
-            completions = self._completer.complete(connection, typed, list(self.sources))
+            open_sources = [key for key, name in self._permissions.items() if self._permits(name)]
+            completions = self._completer.complete(connection, typed, open_sources)
             # What a value that is half typed leaves is not yet what is looked for; the name of an
             # operator may as well be a word.
             is_half = bool(completions) and not any(
                 item.whole or item.value.endswith(":") for item in completions
             )
-            result = SearchResult([]) if is_half else find(connection, request)
+            result = SearchResult([]) if is_half else find(connection, self._allowed(request))
+        result = replace(result, hits=self._readable(result.hits))
         completions = [item for item in completions if not item.whole]
         groups = [*self._places(result.hits, said), *self._own(query, said)]
         # Sorting keeps the order of those alike: what is in the catalog before pages and acts.

@@ -6,7 +6,7 @@ from typing import Final
 from callboard import contributions as c
 from callboard.i18n import Translator
 from callboard_web.parts import Part
-from callboard_web.saved_views.service import PERMISSION
+from callboard_web.saved_views.service import MANAGE, SHARE
 
 _: Final = Translator("callboard")
 
@@ -30,7 +30,8 @@ def _describe(context: c.ActivityContext) -> Mapping[int, c.ActivityItem]:
 
 PART: Final = Part(
     permissions=(
-        c.Permission(name=PERMISSION, title=_("Share views of the catalog"), role="maintainer"),
+        c.Permission(name=SHARE, title=_("Share views of the catalog"), role="maintainer"),
+        c.Permission(name=MANAGE, title=_("Change the views that others share")),
     ),
     activity=(
         c.Activity(

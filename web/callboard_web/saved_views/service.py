@@ -12,7 +12,6 @@ from callboard.database import Database
 from callboard.errors import InputError, NotAllowedError, NotFoundError
 from callboard.events.log import publish
 from callboard.i18n import Translator
-from callboard.identity import ANONYMOUS
 from callboard_web.personal import models
 
 _: Final = Translator("callboard")
@@ -28,7 +27,8 @@ DELETED: Final = "deleted:"
 KEPT: Final = timedelta(hours=1)
 """How long a deleted view can be had back."""
 
-PERMISSION: Final = "portal.view.share"
+SHARE: Final = "portal.view.share"
+MANAGE: Final = "portal.view.manage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,13 @@ class SavedView:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Who asks, and the request it is noted with. `key` is empty for one who keeps nothing."""
+    """Who asks, and whether they may change what others share.
+
+    `key` is empty for one who keeps nothing.
+    """
 
     key: str
-    is_administrator: bool = False
-    address: str = ""
-    request_id: str = ""
+    manages: bool = False
 
 
 class SavedViews:
@@ -124,7 +125,7 @@ class SavedViews:
             if row is None:
                 raise _missing()
             key = row.key.removeprefix(DELETED)
-            if key != asking.key and not (row.shared and asking.is_administrator):
+            if key != asking.key and not (row.shared and asking.manages):
                 raise _missing()
             if key != row.key:
                 connection.execute(update(TABLE).where(TABLE.c.id == number).values(key=key))
@@ -166,13 +167,10 @@ class SavedViews:
             return
         audit.record(
             connection,
-            PERMISSION,
+            SHARE,
             f"view:{number}",
-            actor=ANONYMOUS,
             before=_told(before),
             after=_told(after),
-            address=asking.address,
-            request_id=asking.request_id,
             at=self.now(),
         )
         name = (after or before or {})["name"]
@@ -203,11 +201,12 @@ def _must_be_allowed(row: Any, asking: Asking) -> None:
         raise NotAllowedError(
             _("This view is somebody else's."),
             hint=_("Its maker or an administrator can change it. Save it as a view of your own."),
+            permission=MANAGE,
         )
 
 
 def _may_change(row: Any, asking: Asking) -> bool:
-    return bool(asking.key and row.key == asking.key) or (row.shared and asking.is_administrator)
+    return bool(asking.key and row.key == asking.key) or (row.shared and asking.manages)
 
 
 def _view(row: Any, asking: Asking) -> SavedView:

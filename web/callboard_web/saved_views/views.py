@@ -14,7 +14,7 @@ from callboard_web.catalog_query import CatalogQuery
 from callboard_web.forms import Form, read_form
 from callboard_web.portal import Crumb, Portal, number_of, portal_of
 from callboard_web.routing import reading
-from callboard_web.saved_views.service import LONGEST_NAME, Asking, SavedViews
+from callboard_web.saved_views.service import LONGEST_NAME, MANAGE, SHARE, Asking, SavedViews
 from callboard_web.words import Words
 
 _: Final = Translator("callboard")
@@ -33,9 +33,7 @@ def asking(request: Request, key: str | None = None) -> Asking:
     portal = portal_of(request)
     return Asking(
         portal.person(request).key if key is None else key,
-        portal.may_administer(request),
-        request.client.host if request.client else "",
-        request.state.request_id,
+        portal.allows(request, MANAGE),
     )
 
 
@@ -73,6 +71,8 @@ def open_view(request: Request) -> Response:
 
 def _create(request: Request, form: Form) -> Response:
     portal = portal_of(request)
+    if form["shared"] == "yes":
+        portal.require(request, SHARE)
     query = CatalogQuery.read(form["query"])
     response = RedirectResponse("/catalog", 303)
     key = portal.remembered(request, response)
@@ -92,6 +92,8 @@ def _change(request: Request, form: Form) -> Response:
     portal, number = portal_of(request), number_of(request)
     views, who = views_of(portal), asking(request)
     found = views.get(number, who)
+    if form["shared"] == "yes" and not found.shared:
+        portal.require(request, SHARE)
     try:
         views.change(number, who, name=form["name"], shared=form["shared"] == "yes")
     except InputError as error:

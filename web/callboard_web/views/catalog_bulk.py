@@ -11,7 +11,6 @@ from callboard.audit import record
 from callboard.entities import EntityRef
 from callboard.errors import InputError
 from callboard.i18n import Text, Translator
-from callboard.identity import ANONYMOUS
 from callboard_catalog.query import ListRequest
 from callboard_web.catalog_query import CatalogQuery
 from callboard_web.forms import Form, read_form
@@ -110,15 +109,7 @@ def _submit(portal: Portal, request: Request, sources: list[str]) -> None:
     with runtime.database.write() as connection:
         for source in sources:
             runtime.jobs.submit(connection, "catalog", "refresh", {"source": source}, key=source)
-            record(
-                connection,
-                "catalog.source.refresh",
-                source,
-                actor=ANONYMOUS,
-                address=request.client.host if request.client else "",
-                request_id=request.state.request_id,
-                at=runtime.now(),
-            )
+            record(connection, "catalog.source.refresh", source, at=runtime.now())
 
 
 def _star(request: Request, form: Form, chosen: ListRequest) -> Response:

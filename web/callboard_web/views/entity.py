@@ -52,6 +52,7 @@ def entity(request: Request) -> Response:
     rest = request.path_params.setdefault("rest", "")
     tabs = tab_segments(portal.slots.tabs_of(found), portal.builtin)
     if segment and segment not in tabs:
+        _require_tab(portal, request, found, segment)
         raise _no_part(found, segment)
     if rest and not tabs[segment].value.subpages:
         raise _no_part(found, rest)
@@ -68,6 +69,13 @@ def entity(request: Request) -> Response:
     if wants_fragment(request):
         return portal.fragment(request, "_entity.html", context)
     return portal.page(request, "entity.html", context)
+
+
+def _require_tab(portal: Portal, request: Request, found: Entity, segment: str) -> None:
+    """Raise `NotAllowedError` for a tab that is there for others."""
+    every = tab_segments(portal.runtime.plugins.contributions.entity_tabs, portal.builtin)
+    if segment in every and every[segment].value.permission:
+        portal.require(request, every[segment].value.permission, found.ref)
 
 
 def _no_part(found: Entity, name: str) -> NotFoundError:
@@ -107,13 +115,14 @@ def refresh(request: Request) -> Response:
     """Ask for the source to be read again (POST), or tell how far that is (GET)."""
     portal = portal_of(request)
     found = _find(portal, request)
+    portal.require(request, "catalog.entity.refresh", found.ref)
     source = _source(portal, found)
     address = entity_url(found.ref)
     number = request.query_params.get("run", "")
     if request.method == "POST":
         if not source:
             raise NotFoundError(_("The source of this entity is not known."))
-        number = str(ask(portal, request, found, source))
+        number = str(ask(portal, found, source))
     if not wants_fragment(request):
         return RedirectResponse(f"{address}?run={number}" if number else address, 303)
     reading = reading_of(portal, found, source, number)
@@ -173,7 +182,7 @@ def _close(portal: Portal, ref: EntityRef) -> list[SearchHit]:
     found: dict[EntityRef, SearchHit] = {}
     for text in [*words[:MOST_WORDS], ref.name[:4]]:
         for hit in portal.runtime.catalog.search(text, limit=CANDIDATES):
-            if hit.ref:
+            if hit.ref and hit.kind == hit.ref.kind:
                 found.setdefault(hit.ref, hit)
     alike = difflib.SequenceMatcher(b=ref.name)
 

@@ -9,9 +9,10 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from callboard.contributions import WaitingItem
+from callboard.contributions import HomeCard, WaitingItem
 from callboard.errors import NotFoundError
 from callboard.i18n import Text, Translator
+from callboard.plugins import Contributed
 from callboard_web.activity.runs import Question
 from callboard_web.activity.service import ActivityLog, Happenings
 from callboard_web.forms import Form, read_form
@@ -41,7 +42,7 @@ def home(request: Request) -> Response:
     portal = portal_of(request)
     person = portal.person(request)
     arrangement = Arrangement.of(person.home)
-    pieces = arrangement.pieces(portal.runtime.plugins)
+    pieces = arrangement.pieces(_cards_of(portal))
     shown = {piece.key for piece in pieces if piece.shown and _applies(piece, person.mine)}
     found = _content(portal, request, shown)
     context = {
@@ -56,6 +57,10 @@ def home(request: Request) -> Response:
         "status_words": STATUS_WORDS,
     }
     return portal.page(request, "home.html", context)
+
+
+def _cards_of(portal: Portal) -> Sequence[Contributed[HomeCard]]:
+    return portal.slots.permitted(portal.runtime.plugins.contributions.home_cards)
 
 
 def _applies(piece: Piece, mine: object) -> bool:
@@ -109,10 +114,11 @@ def _asked(
 def _waits(portal: Portal, request: Request, found: Mapping[str, Any]) -> Waits:
     asker = portal.asker(request)
     items: list[WaitingItem] = []
-    if portal.may_administer(request) or not asker.mine:
-        items += failing(found["sources"])
-    if not asker.mine:
-        items += everyone(found["problem_counts"])
+    if portal.allows(request, "catalog.source.read"):
+        if portal.allows(request, "catalog.source.refresh") or not asker.mine:
+            items += failing(found["sources"])
+        if not asker.mine:
+            items += everyone(found["problem_counts"])
     return waits_for(portal.slots, asker, ("portal", _("The portal"), items))
 
 
@@ -204,7 +210,7 @@ def _read(text: str) -> Mapping[str, Any]:
 
 
 def _changed(portal: Portal, before: Arrangement, form: Form) -> tuple[Arrangement, Text]:
-    pieces = before.pieces(portal.runtime.plugins)
+    pieces = before.pieces(_cards_of(portal))
     for act in ("up", "down", "hide", "show"):
         named = [piece for piece in pieces if piece.key == form[act]]
         if named:
@@ -234,7 +240,7 @@ def _act(
 
 
 def _arranged(portal: Portal, arrangement: Arrangement) -> dict[str, Any]:
-    pieces = arrangement.pieces(portal.runtime.plugins)
+    pieces = arrangement.pieces(_cards_of(portal))
     areas = [
         (title, [piece for piece in pieces if piece.area == area]) for area, title in AREAS.items()
     ]

@@ -52,7 +52,7 @@ def jobs(request: Request) -> Response:
         "titles": {name: job.title for name, job in portal.runtime.jobs.known.items()},
         "state_status": STATE_STATUS,
         "state_words": STATE_WORDS,
-        "may_run": portal.may_administer(request),
+        "may_run": portal.allows(request, "portal.job.run"),
         "paged": position is not None,
     }
     return portal.page(request, "jobs.html", context)
@@ -74,7 +74,8 @@ def run(request: Request) -> Response:
         "title": known.title if known else found.job,
         "state_status": STATE_STATUS,
         "state_words": STATE_WORDS,
-        "may_run": portal.may_administer(request) and known is not None,
+        "may_run": known is not None and portal.allows(request, "portal.job.run"),
+        "may_cancel": portal.allows(request, "portal.job.cancel"),
         "crumbs": (Crumb(_("Jobs"), "/jobs"), Crumb(f"{found.job} {number}")),
     }
     return portal.page(request, "run.html", context)

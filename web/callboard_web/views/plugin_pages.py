@@ -2,21 +2,25 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from callboard.contributions import Page
+from callboard.access.service import READ
+from callboard.contributions import Page, Routes
 from callboard.errors import NotFoundError
 from callboard.i18n import Translator
-from callboard.plugins import Contributed
+from callboard.plugins import Contributed, undeclared
 from callboard_web.forms import read_form
 from callboard_web.portal import Crumb, portal_of
-from callboard_web.routing import GuardedRoute, guarded
+from callboard_web.routing import About, GuardedRoute, guarded, public
 from callboard_web.slots import Drawn
 
 if TYPE_CHECKING:
@@ -31,20 +35,27 @@ def page_routes(runtime: "Runtime") -> list[GuardedRoute]:
     """Give a route for each page that plugins contribute; one with no path is listed as faulty."""
     routes: list[GuardedRoute] = []
     for item in runtime.plugins.contributions.pages:
-        made = runtime.plugins.call(item, "page", partial(_routes_of, item), expected=list)
+        about = about_of(runtime, item.value.permission)
+        made = runtime.plugins.call(item, "page", partial(_routes_of, item, about), expected=list)
         if isinstance(made, list):
             routes.extend(made)
     return routes
 
 
-def _routes_of(item: Contributed[Page]) -> list[GuardedRoute]:
+def about_of(runtime: "Runtime", permission: str) -> About:
+    """Say what a permission is asked about; seeing entities stands for none."""
+    declared = runtime.services.access.permissions.get(permission or READ)
+    return declared.about if declared else "portal"
+
+
+def _routes_of(item: Contributed[Page], about: About) -> list[GuardedRoute]:
     path = item.value.path.strip("/")
     paths = [f"/{item.plugin}/{path}"] if path else [f"/{item.plugin}/", f"/{item.plugin}"]
-    permission = item.value.permission or "catalog.entity.read"
-    routes = [guarded(path, _endpoint(item), permission, about="entity") for path in paths]
+    permission = item.value.permission or READ
+    routes = [guarded(path, _endpoint(item), permission, about=about) for path in paths]
     if item.value.submit is not None:
         routes += [
-            guarded(path, _submission(item), permission, about="entity", methods=["POST"])
+            guarded(path, _submission(item), permission, about=about, methods=["POST"])
             for path in paths
         ]
     return routes
@@ -79,7 +90,11 @@ def _answer(request: Request, page: Contributed[Page], drawn: Drawn | None) -> R
 
 
 def include_api_routes(app: FastAPI, runtime: "Runtime") -> None:
-    """Add the plugins' API routes; one whose router cannot be made is left out and listed."""
+    """Add the plugins' API routes, each with the permission it asks for.
+
+    A router that cannot be made is left out and listed. A plugin is taken out whose router has
+    what could not be asked for a permission, or asks for one that nobody declares.
+    """
     for item in runtime.plugins.contributions.routes:
         router = runtime.plugins.call(
             item,
@@ -87,5 +102,58 @@ def include_api_routes(app: FastAPI, runtime: "Runtime") -> None:
             lambda item=item: item.value.router(runtime.host(item.plugin)),  # type: ignore[misc]
             expected=APIRouter,
         )
-        if isinstance(router, APIRouter):
-            app.include_router(router, prefix=f"/api/plugins/{item.plugin}")
+        if not isinstance(router, APIRouter):
+            continue
+        reason = _fault_of(runtime, router)
+        if reason:
+            runtime.plugins.fail(item.plugin, reason)
+            continue
+        app.router.routes.extend(
+            _guarded(runtime, item, route) for route in router.routes if isinstance(route, APIRoute)
+        )
+
+
+def _fault_of(runtime: "Runtime", router: APIRouter) -> str:
+    for route in router.routes:
+        if not isinstance(route, APIRoute):
+            name = getattr(route, "path", type(route).__name__)
+            return (
+                f"The router has {name!r}, expected only routes of router.get, router.post and such. "
+                "Give each router by a Routes of its own."
+            )
+        permission = _asked_by(route, READ)
+        if permission not in runtime.services.access.permissions:
+            return undeclared(f"The API route {route.path}", permission)
+    return ""
+
+
+def _asked_by(route: APIRoute, default: str) -> str:
+    return str(getattr(route.endpoint, "callboard_permission", "") or default or READ)
+
+
+def _guarded(runtime: "Runtime", item: Contributed[Routes], route: APIRoute) -> GuardedRoute:
+    """Ask before anything is read of a request; the route asks again about what it finds."""
+    path = f"/api/plugins/{item.plugin}{route.path}"
+    methods = sorted(route.methods or ())
+    why = getattr(route.endpoint, "callboard_open", "")
+    if why:
+        return public(path, _Api(route.app), why=why, methods=methods)
+    permission = _asked_by(route, item.value.permission)
+    about = about_of(runtime, permission)
+    app = _Api(route.app, permission, about)
+    return guarded(path, app, permission, about=about, methods=methods)
+
+
+@dataclass(frozen=True, slots=True)
+class _Api:
+    """A route as FastAPI made it; without a permission it is open to everyone."""
+
+    app: ASGIApp
+    permission: str = ""
+    about: About = "portal"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.permission:
+            enter = scope["app"].state.portal.enter
+            await run_in_threadpool(enter, HTTPConnection(scope), self.permission, self.about)
+        await self.app(scope, receive, send)

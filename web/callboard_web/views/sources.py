@@ -8,7 +8,6 @@ from starlette.responses import RedirectResponse, Response
 from callboard.audit import record
 from callboard.errors import NotFoundError
 from callboard.i18n import Translator
-from callboard.identity import ANONYMOUS
 from callboard.jobs import runs
 from callboard_web.portal import Crumb, Portal, portal_of
 from callboard_web.routing import guarded
@@ -72,15 +71,7 @@ def refresh(request: Request) -> Response:
         raise _no_source(name)
     with runtime.database.write() as connection:
         runtime.jobs.submit(connection, "catalog", "refresh", {"source": name}, key=name)
-        record(
-            connection,
-            "catalog.source.refresh",
-            name,
-            actor=ANONYMOUS,
-            address=request.client.host if request.client else "",
-            request_id=request.state.request_id,
-            at=runtime.now(),
-        )
+        record(connection, "catalog.source.refresh", name, at=runtime.now())
     return RedirectResponse(f"/sources/{name}", 303)
 
 

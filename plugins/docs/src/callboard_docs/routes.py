@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from callboard.contributions import open_to_everyone
 from callboard.errors import NotFoundError
 from callboard.i18n import Translator
 from callboard_docs.diagrams import FRAME, scripts
@@ -44,6 +45,7 @@ def make_router(host: "Host") -> APIRouter:
         return Response(FRAME, media_type="text/html; charset=utf-8", headers=headers)
 
     @router.get("/diagrams/{digest}/{name}.js")
+    @open_to_everyone("A file of the plugin's own; the frame that loads it sends no cookies.")
     def script(digest: str, name: str, request: Request) -> Response:
         return _script(name, request)
 
