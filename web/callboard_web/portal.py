@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -117,8 +116,6 @@ class Portal:
             base_url=runtime.portal.base_url,
             visitor=visitors.key,
         )
-        sign_in = SignIn(runtime.services)
-        runtime.services.closing.append(sign_in.close)
         return cls(
             runtime,
             assets,
@@ -375,17 +372,6 @@ class Portal:
             for title, items in self.navigation
         ]
         return [(title, items) for title, items in found if items]
-
-    def offers_sign_in(self, request: HTTPConnection) -> bool:
-        """Say whether there is a way to sign in."""
-        chosen = self.sessions.settings
-        return bool(self.sign_in_methods or chosen.demo or chosen.break_glass)
-
-    def _alarm(self) -> datetime | None:
-        """Give when the local administrator was used, for those who are to know it."""
-        if not self.runtime.services.permits("portal.session.read"):
-            return None
-        return break_glass.last_used(self.sessions)
 
     def _announced(self, request: Request) -> Sequence[Announcement]:
         """Give the announcements of now that the reader has not put away, the gravest first."""
