@@ -158,7 +158,10 @@ class Subject:
     def __post_init__(self) -> None:
         owners = frozenset(map(str, self.mine))
         general = ("everyone", "signed-in" if self.signed_in else "anonymous")
-        called = owners.union(general, self.names, (str(self.principal),))
+        # What a token does for a person is the person's, to the last binding.
+        by_token = self.principal.kind == "token" and self.on_behalf_of is not None
+        own = self.on_behalf_of if by_token else self.principal
+        called = owners.union(general, self.names, (str(own),))
         object.__setattr__(self, "_owners", owners)
         object.__setattr__(self, "_called", called)
 

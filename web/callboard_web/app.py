@@ -31,6 +31,9 @@ from callboard_web.portal import Portal
 from callboard_web.routing import prepared
 from callboard_web.saved_views import views as saved_views
 from callboard_web.stars import views as stars
+from callboard_web.tokens import api as tokens_api
+from callboard_web.tokens.machines import Machines
+from callboard_web.tokens.middleware import BearerMiddleware
 from callboard_web.views import (
     api,
     catalog,
@@ -60,7 +63,8 @@ if TYPE_CHECKING:
 PAGES = (
     home, activity, organisation, catalog, catalog_bulk, catalog_export, catalog_indexes,
     saved_views, badges, stars, excerpts, entity, search, sources, problems, administration,
-    announcements, me, jobs, plugins, preferences, flash, live, hooks, api, health, static,
+    announcements, me, jobs, plugins, preferences, flash, live, hooks, api, tokens_api,
+    health, static,
 )  # fmt: skip
 
 
@@ -72,6 +76,9 @@ def create_app(runtime: "Runtime") -> FastAPI:
     app.state.runtime = runtime
     app.state.portal = portal
     app.state.metrics = Metrics(runtime)
+    app.state.machines = machines = Machines.of(runtime, portal.sessions)
+    portal.credentials.insert(0, machines.credential)
+    app.state.metrics.registry.register(machines.metrics)
     for module in PAGES:
         app.router.routes.extend(prepared(module.ROUTES, runtime.database))
     plugin_pages.include_api_routes(app, runtime)
@@ -80,6 +87,7 @@ def create_app(runtime: "Runtime") -> FastAPI:
         app.add_exception_handler(handled, errors.answer)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_middleware(CsrfMiddleware, csrf=portal.csrf)
+    app.add_middleware(BearerMiddleware, machines=machines)
     app.add_middleware(
         IdentityMiddleware,
         credentials=portal.credentials,

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callboard.errors import CallboardError, InputError, NotAllowedError
 from callboard.i18n import Translator
+from callboard.identity import NOBODY, Subject
 from callboard_web.signing import timed_signer
 
 _: Final = Translator("callboard")
@@ -83,7 +84,10 @@ class Csrf:
 
 
 class CsrfMiddleware:
-    """Refuses unsafe requests without a token. Webhooks are let by: they are signed instead."""
+    """Refuses unsafe requests without a token. Webhooks are let by: they are signed instead.
+
+    So are requests of machines, which show a token of their own in a header.
+    """
 
     def __init__(self, app: ASGIApp, csrf: Csrf) -> None:
         self.app = app
@@ -92,7 +96,7 @@ class CsrfMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in _SAFE:
             return await self.app(scope, receive, send)
-        if scope["path"].startswith("/hooks/"):
+        if scope["path"].startswith("/hooks/") or _is_by_token(scope):
             return await self.app(scope, receive, send)
         request = Request(scope, receive)
         token = request.headers.get(HEADER, "")
@@ -102,6 +106,13 @@ class CsrfMiddleware:
             receive = _again(body, receive)
         self.csrf.check(request, token)
         return await self.app(scope, receive, send)
+
+
+def _is_by_token(scope: Scope) -> bool:
+    """Say whether who asks showed a token: no page can make a browser send one, and cookies beside
+    it are not looked at (see `BearerMiddleware`)."""
+    subject: Subject = scope.get("state", {}).get("subject", NOBODY)
+    return subject.principal.kind in ("token", "workload")
 
 
 class TooLargeError(CallboardError):

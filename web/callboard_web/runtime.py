@@ -49,6 +49,7 @@ from callboard_web import builtin
 from callboard_web.lock import lock_database
 from callboard_web.sessions.settings import SessionsSettings
 from callboard_web.settings import PortalSettings
+from callboard_web.tokens.settings import TokensSettings
 from callboard_web.webhooks import webhook_jobs
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "access": AccessSettings,
     "catalog": CatalogSettings,
     "portal": PortalSettings,
+    "tokens": TokensSettings,
     "sessions": SessionsSettings,
 }
 
@@ -70,9 +72,9 @@ RESERVED: Final = frozenset(
         "about", "activity", "announcements", "api", "badge", "badges", "callboard", "cards",
         "domains", "export", "flash", "health", "healthz", "history", "hooks", "jobs", "live",
         "maintenance", "me", "metrics", "navigation", "ownership", "people", "plugins",
-        "preferences", "problems", "raw", "readyz", "refresh", "relations", "search", "sessions",
-        "settings", "sign-in", "sign-out", "sources", "static", "systems", "tags", "teams",
-        "types", "vendor", "views", "watchers",
+        "preferences", "problems", "raw", "readyz", "refresh", "relations", "search",
+        "service-accounts", "sessions", "settings", "sign-in", "sign-out", "sources", "static",
+        "systems", "tags", "teams", "tokens", "types", "vendor", "views", "watchers",
     )
 )  # fmt: skip
 """Parts of the portal's own addresses: a plugin's pages are at `/<plugin>/`, its tab of the same

@@ -83,11 +83,16 @@ async def answer(request: Request, error: Exception) -> Response:
     """Answer an error in the form the request asks for."""
     fault = fault_of(error)
     headers = dict(getattr(error, "headers", None) or {})
-    if request.url.path.startswith("/api/"):
+    if request.url.path.startswith("/api/") or _is_by_token(request):
         return _with(json_fault(request, fault), headers)
     if request.url.path.startswith(("/hooks/", "/metrics", "/healthz", "/readyz", "/static/")):
         return PlainTextResponse(f"{fault.message} {fault.hint}".strip(), fault.status, headers)
     return _with(await asyncio.to_thread(_page, portal_of(request), request, fault, error), headers)
+
+
+def _is_by_token(request: Request) -> bool:
+    """Say whether a machine asks, by a token that may be good or not: it reads no pages."""
+    return request.headers.get("authorization", "")[:7].lower() == "bearer "
 
 
 def json_fault(request: Request, fault: Fault) -> JSONResponse:
