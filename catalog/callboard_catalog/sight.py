@@ -81,6 +81,11 @@ class Sight:
             return not_(one_of(connection, entity.c.id, self.hidden))
         return one_of(connection, entity.c.id, self.rows)
 
+    def hides(self, ref: str) -> bool:
+        """Say whether an owner, system or domain that entities name is there and not seen."""
+        number = self.whole.named.get(ref)
+        return number is not None and number not in self.rows
+
     def of_id(self, connection: Connection, column: ColumnElement[Any]) -> ColumnElement[bool]:
         """Say in SQL that a column has the number of an entity that is seen."""
         seen = ENTITY.alias()

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from urllib.parse import quote
 
 from callboard.errors import InputError
 from callboard.i18n import Translator
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
 
 _ = Translator("callboard")
 
@@ -194,7 +197,11 @@ class Entity:
 
 
 class Catalog(Protocol):
-    """The read side of the catalog, as a plugin is given it. Every call is one or two queries."""
+    """The read side of the catalog, as a plugin is given it. Every call is one or two queries.
+
+    It answers as if there were only what the one who asks may see; in jobs, where nobody asks, it
+    has everything. What a plugin keeps in tables of its own it narrows by `seen` or `visible`.
+    """
 
     def get(self, ref: EntityRef) -> Entity | None:
         """Give one entity with its relations, or None."""
@@ -216,4 +223,17 @@ class Catalog(Protocol):
         """Give entities in the order of their references, those after `after`, at most `limit`.
 
         `kind` and `annotation` (a key) narrow the answer. Page on with the last one's `ref`.
+        """
+
+    def visible(self, refs: Iterable[EntityRef]) -> set[EntityRef]:
+        """Give those of these that the one who asks may see; all where they may see everything.
+
+        What has left the catalog is seen by those who could see it last.
+        """
+
+    def seen(self, column: "ColumnElement[Any]") -> "ColumnElement[bool]":
+        """Say in SQL that a column holds the reference of an entity that the asker may see.
+
+        For lists of a plugin's own rows that the database orders, counts and cuts. The column has
+        references as text, as `str(ref)` gives them. It is always true where everything is seen.
         """

@@ -11,6 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from callboard.entities import EntityRef
 from callboard_catalog import models
 from callboard_catalog.reading import stored_form
+from callboard_catalog.sight import Sight
 from callboard_web.graph.direction import FORWARD, REVERSED, both_ways, forward, pointed
 from callboard_web.graph.query import GraphQuery
 from callboard_web.words import RELATION_ORDER
@@ -71,9 +72,17 @@ class Neighbourhood:
 
 
 def neighbourhood(
-    connection: Connection, ref: EntityRef, query: GraphQuery, *, most: int = MOST
+    connection: Connection,
+    ref: EntityRef,
+    query: GraphQuery,
+    *,
+    most: int = MOST,
+    sight: Sight | None = None,
 ) -> Neighbourhood:
-    """Read what is within `query.depth` steps of an entity, at most `most` with itself."""
+    """Read what is within `query.depth` steps of an entity, at most `most` with itself.
+
+    What is there and not seen is left out, and so are the relations it declares.
+    """
     centre = stored_form(ref)
     distance = {centre: 0}
     totals: dict[Bundle, int] = {}
@@ -81,7 +90,7 @@ def neighbourhood(
     for step in range(query.depth):
         if not frontier or len(distance) >= most:
             break
-        rows = _step(connection, frontier, query, ALIKE[min(step, len(ALIKE) - 1)])
+        rows = _step(connection, frontier, query, ALIKE[min(step, len(ALIKE) - 1)], sight)
         frontier = []
         for row in rows:
             totals[Bundle(row.near, row.type, row.kind)] = row.total
@@ -90,7 +99,7 @@ def neighbourhood(
                 frontier.append(row.far)
     # What was not asked for its own relations is at the rim: it has no lines of its own.
     asked = {bundle.near for bundle in totals}
-    between = _rows_between(connection, distance, query)
+    between = _rows_between(connection, distance, query, sight)
     ties = [
         Tie(_ref(left), name, _ref(right))
         for left, name, right in dict.fromkeys(
@@ -102,14 +111,28 @@ def neighbourhood(
 
 
 def _step(
-    connection: Connection, frontier: Sequence[str], query: GraphQuery, alike: int
+    connection: Connection,
+    frontier: Sequence[str],
+    query: GraphQuery,
+    alike: int,
+    sight: Sight | None,
 ) -> list[Any]:
     """Give rows (near, type, kind, far, total): the first of every bundle, then the second of …"""
     ahead = _reading(RELATION.c.source_ref, RELATION.c.type, RELATION.c.target_ref)
     back = _reading(RELATION.c.target_ref, RELATION.c.reverse, RELATION.c.source_ref)
     ends = (
-        ahead.where(RELATION.c.source_ref.in_(frontier), *_allowed(query, ahead=True))
-        .union(back.where(RELATION.c.target_ref.in_(frontier), *_allowed(query, ahead=False)))
+        ahead.where(
+            RELATION.c.source_ref.in_(frontier),
+            *_allowed(query, ahead=True),
+            *_seen(connection, sight, RELATION.c.target_ref),
+        )
+        .union(
+            back.where(
+                RELATION.c.target_ref.in_(frontier),
+                *_allowed(query, ahead=False),
+                *_seen(connection, sight, RELATION.c.source_ref),
+            )
+        )
         .subquery()
     )
     kind = _kind_of(connection, ends.c.far)
@@ -154,6 +177,14 @@ def _allowed(query: GraphQuery, *, ahead: bool) -> list[ColumnElement[bool]]:
     return conditions
 
 
+def _seen(connection: Connection, sight: Sight | None, far: Any) -> list[ColumnElement[bool]]:
+    """Give what is asked of a relation: it is declared by one that is seen, to none that is not."""
+    if sight is None:
+        return []
+    declared = sight.of_id(connection, RELATION.c.origin_id)
+    return [declared, sight.not_hidden(connection, far)]
+
+
 def _kind_of(connection: Connection, ref: Any) -> ColumnElement[str]:
     if connection.dialect.name == "postgresql":
         return func.split_part(ref, ":", 1)
@@ -161,7 +192,7 @@ def _kind_of(connection: Connection, ref: Any) -> ColumnElement[str]:
 
 
 def _rows_between(
-    connection: Connection, distance: dict[str, int], query: GraphQuery
+    connection: Connection, distance: dict[str, int], query: GraphQuery, sight: Sight | None
 ) -> Sequence[Any]:
     """Give the relations, as they are stored, with both ends among those found."""
     statement = (
@@ -171,6 +202,7 @@ def _rows_between(
             RELATION.c.target_ref.in_(list(distance)),
             RELATION.c.source_ref != RELATION.c.target_ref,
             *_allowed(GraphQuery(relations=query.relations), ahead=True),
+            *_seen(connection, sight, RELATION.c.target_ref),
         )
         .order_by(RELATION.c.source_ref, RELATION.c.type, RELATION.c.target_ref)
         .limit(2 * MOST_LINKS)

@@ -44,7 +44,8 @@ def _tab(context: EntityContext) -> Fragment:
     catalog, ref = _catalog(context), context.entity.ref
     query = GraphQuery.of(context.query)
     area = catalog.cached(
-        ("graph", ref, query), lambda connection: neighbourhood(connection, ref, query)
+        ("graph", ref, query),
+        lambda connection: neighbourhood(connection, ref, query, sight=catalog.sight()),
     )
     kinds = {found.ref.kind for found in area.found} | catalog.counts().keys() | {*query.kinds}
     relations = [*CHOICES, *sorted({tie.type for tie in area.ties} - {*CHOICES})]

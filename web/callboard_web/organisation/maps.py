@@ -48,14 +48,17 @@ class Map:
 
 def areas(catalog: CatalogService) -> Areas:
     """Give all systems and domains."""
-    found: Areas = catalog.cached(("organisation", "areas"), read_areas)
+    found: Areas = catalog.cached(
+        ("organisation", "areas"), lambda connection: read_areas(connection, catalog.sight())
+    )
     return found
 
 
 def _crossings(catalog: CatalogService, systems: Sequence[str]) -> list[Crossing]:
     chosen = tuple(systems)
     return catalog.cached(
-        ("organisation", "crossings", chosen), lambda connection: crossings(connection, chosen)
+        ("organisation", "crossings", chosen),
+        lambda connection: crossings(connection, chosen, catalog.sight()),
     )
 
 
@@ -105,7 +108,7 @@ def map_of_parts(catalog: CatalogService, system: str) -> tuple[Map, list[Crossi
     """
     parts: list[Any] = catalog.cached(
         ("organisation", "parts", system),
-        lambda connection: parts_of(connection, system, MOST_PARTS + 1),
+        lambda connection: parts_of(connection, system, MOST_PARTS + 1, catalog.sight()),
     )
     known = areas(catalog)
     shown = {row.ref for row in parts[:MOST_PARTS]}

@@ -74,6 +74,12 @@ class Organisation:
         """Give the people of a group and of all groups below it."""
         return {person for group in self.walk([ref]) for person in self.members.get(group, ())}
 
+    def narrowed(self, seen: Collection[str]) -> "Organisation":
+        """Give the organisation as if there were only these."""
+        groups = {ref: party for ref, party in self.groups.items() if ref in seen}
+        people = {ref: party for ref, party in self.people.items() if ref in seen}
+        return Organisation(groups, people, _below(groups), _below(people))
+
     def is_empty(self, ref: str) -> bool:
         """Say whether nobody is in a group, nor in any below it."""
         return not any(self.members.get(group) for group in self.walk([ref]))

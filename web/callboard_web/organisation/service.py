@@ -73,13 +73,23 @@ class Ownership:
 
     def __init__(self, catalog: CatalogService) -> None:
         self.catalog = catalog
-        self.organisation: Organisation = catalog.cached(
+        self._whole: Organisation = catalog.cached_for_all(
             ("organisation", "parties"), read_organisation
         )
+        self.organisation: Organisation = catalog.cached(("organisation", "seen"), self._seen)
         self.index: FacetIndex = catalog.facet_index()
         self.tally: ProblemTally = catalog.problem_tally()
         # Filled as rows are asked for, and forgotten when the catalog changes.
         self._rows: dict[str, TeamRow] = catalog.cached(("organisation", "rows"), _nothing)
+
+    def _seen(self, connection: Connection) -> Organisation:
+        sight = self.catalog.sight()
+        if sight is None:
+            return self._whole
+        entity = models.entity.c
+        parties = select(entity.ref, entity.id).where(entity.kind.in_(("group", "user")))
+        rows = connection.execute(parties)
+        return self._whole.narrowed({row.ref for row in rows if row.id in sight.rows})
 
     # What is owned
 
@@ -202,7 +212,10 @@ class Ownership:
         if owner in organisation.people:
             return None
         if owner in organisation.groups:
-            return "empty" if organisation.is_empty(owner) else None
+            # Whether anybody is in it is true or not, whoever they are.
+            return "empty" if self._whole.is_empty(owner) else None
+        if owner in self._whole.groups or owner in self._whole.people:
+            return None  # it is there, and not seen
         return "left" if owner.startswith("user:") else "unknown"
 
     def owned_kinds(self) -> list[str]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from callboard.entities import EntityRef
 from callboard_catalog import models
+from callboard_catalog.sight import Sight
 from callboard_catalog.store.bulk import CHUNK
 from callboard_web.graph.direction import pointed
 from callboard_web.organisation.names import sort_key
@@ -87,10 +88,13 @@ class Crossing(NamedTuple):
     right_system: str
 
 
-def read_areas(connection: Connection) -> Areas:
-    """Read all systems and domains, in one query."""
+def read_areas(connection: Connection, sight: Sight | None = None) -> Areas:
+    """Read all systems and domains that are seen, in one query."""
     columns = (ENTITY.c.ref, ENTITY.c.kind, ENTITY.c.title, ENTITY.c.owner, ENTITY.c.domain)
-    rows = connection.execute(select(*columns).where(ENTITY.c.kind.in_(("system", "domain")))).all()
+    statement = select(*columns).where(ENTITY.c.kind.in_(("system", "domain")))
+    if sight is not None:
+        statement = statement.where(sight.condition(connection))
+    rows = connection.execute(statement).all()
     areas = [Area(*row) for row in sorted(rows, key=lambda row: (sort_key(row.title), row.ref))]
     return Areas(
         {area.ref: area for area in areas if area.kind == "system"},
@@ -98,10 +102,13 @@ def read_areas(connection: Connection) -> Areas:
     )
 
 
-def crossings(connection: Connection, systems: Sequence[str]) -> list[Crossing]:
+def crossings(
+    connection: Connection, systems: Sequence[str], sight: Sight | None = None
+) -> list[Crossing]:
     """Read the relations of the parts of these systems to each other and to what is outside.
 
-    Two queries, one for each end; at most 6,000 relations each.
+    Two queries, one for each end; at most 6,000 relations each. Both ends, and who declares the
+    relation, are seen; a system that is not is as none.
     """
     found: dict[Crossing, None] = {}
     source, target = ENTITY.alias("source"), ENTITY.alias("target")
@@ -114,11 +121,19 @@ def crossings(connection: Connection, systems: Sequence[str]) -> list[Crossing]:
             target, target.c.ref == relation.c.target_ref
         )
     )  # fmt: skip
+    if sight is not None:
+        joined = joined.where(
+            sight.condition(connection, source),
+            sight.condition(connection, target),
+            sight.of_id(connection, relation.c.origin_id),
+        )
     for end in (source, target):
         inside = end.c.kind.in_(PARTS) & end.c.system.in_(systems[:CHUNK])
         statement = joined.where(inside, relation.c.type.in_(NEEDS)).limit(MOST_ROWS)
         for row in connection.execute(statement):
             crossing = _read(row)
+            if sight is not None:
+                crossing = _without_hidden(crossing, sight)
             if crossing.left != crossing.right:
                 found[crossing] = None
     return sorted(found)
@@ -131,6 +146,14 @@ def _read(row: Any) -> Crossing:
     return Crossing(first[0], first[1], first[2], name, second[0], second[1], second[2])
 
 
+def _without_hidden(crossing: Crossing, sight: Sight) -> Crossing:
+    left, right = crossing.left_system, crossing.right_system
+    return crossing._replace(
+        left_system="" if sight.hides(left) else left,
+        right_system="" if sight.hides(right) else right,
+    )
+
+
 def between(found: Sequence[Crossing]) -> Counter[tuple[str, str, str]]:
     """Count the relations between two systems by type: (left, type, right)."""
     return Counter(
@@ -140,9 +163,13 @@ def between(found: Sequence[Crossing]) -> Counter[tuple[str, str, str]]:
     )
 
 
-def parts_of(connection: Connection, system: str, most: int) -> list[Any]:
+def parts_of(
+    connection: Connection, system: str, most: int, sight: Sight | None = None
+) -> list[Any]:
     """Give the parts of a system (ref, kind, title, type, lifecycle), by kind and name."""
     columns = (ENTITY.c.ref, ENTITY.c.kind, ENTITY.c.title, ENTITY.c.type, ENTITY.c.lifecycle)
     statement = select(*columns).where(ENTITY.c.kind.in_(PARTS), ENTITY.c.system == system)
+    if sight is not None:
+        statement = statement.where(sight.condition(connection))
     order = (ENTITY.c.kind.desc(), ENTITY.c.name)
     return list(connection.execute(statement.order_by(*order).limit(most)))

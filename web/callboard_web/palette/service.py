@@ -80,7 +80,9 @@ class Palette:
         self._completer = Completer(_generation)
         contributions = runtime.plugins.contributions
         self._acts: Sequence[Act] = [item.value for item in contributions.acts]
-        self._permissions = {item.key: item.value.permission for item in contributions.search_sources}
+        self._permissions = {
+            item.key: item.value.permission for item in contributions.search_sources
+        }
         self.sources: Mapping[str, tuple[Text, str]] = {
             item.key: (item.value.title, item.value.icon) for item in contributions.search_sources
         }
@@ -119,7 +121,8 @@ class Palette:
         """Search in one state of the catalog, for what the one who asks may read."""
         catalog = self.runtime.catalog
         with catalog.snapshot(), self.runtime.database.read() as connection:
-            found = find(connection, self._allowed(request), catalog.facet_index())
+            asked, sight = self._allowed(request), catalog.sight()
+            found = find(connection, asked, catalog.facet_index(), sight=sight)
         return replace(found, hits=self._readable(found.hits))
 
     def _permits(self, permission: str) -> bool:
@@ -147,7 +150,7 @@ class Palette:
     def examples(self) -> Mapping[str, str]:
         """Give a value there is for each operator."""
         with self.runtime.database.read() as connection:
-            return self._completer.examples(connection)
+            return self._completer.examples(connection, self.runtime.catalog.sight())
 
     # The palette
 
@@ -175,13 +178,18 @@ class Palette:
         )  # fmt: skip
         with self.runtime.database.read() as connection:
             open_sources = [key for key, name in self._permissions.items() if self._permits(name)]
-            completions = self._completer.complete(connection, typed, open_sources)
+            sight = self.runtime.catalog.sight()
+            completions = self._completer.complete(connection, typed, open_sources, sight=sight)
             # What a value that is half typed leaves is not yet what is looked for; the name of an
             # operator may as well be a word.
             is_half = bool(completions) and not any(
                 item.whole or item.value.endswith(":") for item in completions
             )
-            result = SearchResult([]) if is_half else find(connection, self._allowed(request))
+            result = (
+                SearchResult([])
+                if is_half
+                else find(connection, self._allowed(request), sight=sight)
+            )
         result = replace(result, hits=self._readable(result.hits))
         completions = [item for item in completions if not item.whole]
         groups = [*self._places(result.hits, said), *self._own(query, said)]

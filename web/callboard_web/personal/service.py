@@ -223,10 +223,11 @@ class Personal:
             )
             .where(table.c.key == key)
             .order_by(*(order if frequent else order[1:]))
-            .limit(limit)
         )
+        if self.catalog.sight() is None:
+            statement = statement.limit(limit)
         with self.database.read() as connection:
-            return [
+            visits = [
                 Visit(
                     row.path,
                     row.title,
@@ -236,6 +237,9 @@ class Personal:
                 )
                 for row in connection.execute(statement)
             ]
+        # What became hidden since is not told of: its title may be another one by now.
+        seen = self.catalog.visible(visit.ref for visit in visits if visit.ref)
+        return [visit for visit in visits if visit.ref is None or visit.ref in seen][:limit]
 
 
 def _put(
