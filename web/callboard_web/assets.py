@@ -14,7 +14,7 @@ TOGETHER: Final[Mapping[str, tuple[str, ...]]] = {
     "host.css": ("callboard.css", "portal.css"),
     "host.js": (
         "vendor/htmx.min.js", "shell.js", "palette.js", "keys.js", "stream.js", "live.js",
-        "forms.js", "states.js", "visits.js",
+        "forms.js", "states.js", "visits.js", "session.js",
     ),
 }  # fmt: skip
 """What every page loads, each made of several files: a browser asks for few."""

@@ -23,6 +23,7 @@ from callboard_web.palette import parts as palette
 from callboard_web.parts import Part
 from callboard_web.personal import parts as personal
 from callboard_web.saved_views import parts as saved_views
+from callboard_web.sessions import parts as sessions
 from callboard_web.tokens import parts as tokens
 
 _: Final = Translator("callboard")
@@ -75,6 +76,7 @@ PARTS: Final[tuple[Part, ...]] = (
     personal.PART,
     palette.PART,
     activity_parts.PART,
+    sessions.PART,
     tokens.PART,
 )
 

@@ -21,6 +21,7 @@ from callboard_web.commands import (
     doctor,
     jobs,
     maintenance,
+    password,
     plugins,
     serve,
 )
@@ -153,6 +154,7 @@ app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.command("password")(password.password)
 app.add_typer(database.app, name="db")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(plugins.app, name="plugins")

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -45,6 +45,8 @@ _EXACT: Final = {"en": "d MMM yyyy, HH:mm", "zh": "yyyy-MM-dd HH:mm"}
 _SECONDS: Final = {"en": "d MMM yyyy, HH:mm:ss", "zh": "yyyy-MM-dd HH:mm:ss"}
 _DATE: Final = {"en": "d MMM yyyy", "zh": "yyyy-MM-dd"}
 _DAY: Final = {"en": "EEEE d MMMM yyyy", "zh": "y年M月d日 EEEE"}
+_UNSAFE: Final = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
+LONGEST_ADDRESS: Final = 4000
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY_SECONDS: Final = 86400
@@ -133,9 +135,14 @@ def marked(text: str) -> Markup:
 
 
 def address(text: str) -> str:
-    """Give a path only if it leads back into this portal, else the home page."""
-    inside = text.startswith("/") and not text.startswith(("//", "/\\"))
-    return text if inside and not any(mark in text for mark in "\r\n\\") else "/"
+    """Give a path only if it leads back into this portal, else the home page.
+
+    Browsers read a backslash as a slash and leave out tabs and line ends (WHATWG URL Standard,
+    section 4.4), and proxies may decode the path: `//` is looked for after both.
+    """
+    path = unquote(text.partition("?")[0].partition("#")[0])
+    inside = text.startswith("/") and not path.startswith("//") and len(text) <= LONGEST_ADDRESS
+    return text if inside and not _UNSAFE.search(text) and not _UNSAFE.search(path) else "/"
 
 
 def initials(name: str) -> str:

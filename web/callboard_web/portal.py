@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -29,7 +30,7 @@ from callboard_web.personal import Person, Personal
 from callboard_web.personal.secrets import shared_secret
 from callboard_web.preferences import CHOSEN_ZONE_COOKIE, Reader, reader_of
 from callboard_web.rendering import Renderer
-from callboard_web.sessions import EndedSession, Method, SessionsSettings
+from callboard_web.sessions import EndedSession, Method, SessionsSettings, break_glass
 from callboard_web.sessions.cookie import is_secure
 from callboard_web.sessions.service import Sessions
 from callboard_web.slots import Asker, Slots
@@ -348,6 +349,7 @@ class Portal:
 
     def _shell(self, request: Request, token: str, *, counts: bool) -> dict[str, Any]:
         portal = self.runtime.portal
+        subject = self.subject(request)
         return {
             "portal": portal,
             "navigation": self._permitted(),
@@ -358,6 +360,10 @@ class Portal:
             "csrf_token": token,
             "here": here_of(request),
             "you": self.person(request) if counts else None,
+            "signed_in": subject if subject.signed_in else None,
+            "can_sign_in": self.offers_sign_in(request),
+            "session_idle": int(self.sessions.settings.idle.total_seconds()),
+            "alarm": self._alarm() if counts else None,
             "announced": self._announced(request) if counts else (),
             "crumbs": (),
             "live": True,
@@ -372,6 +378,17 @@ class Portal:
             for title, items in self.navigation
         ]
         return [(title, items) for title, items in found if items]
+
+    def offers_sign_in(self, request: HTTPConnection) -> bool:
+        """Say whether there is a way to sign in."""
+        chosen = self.sessions.settings
+        return bool(self.sign_in_methods or chosen.demo or chosen.break_glass)
+
+    def _alarm(self) -> datetime | None:
+        """Give when the local administrator was used, for those who are to know it."""
+        if not self.runtime.services.permits("portal.session.read"):
+            return None
+        return break_glass.last_used(self.sessions)
 
     def _announced(self, request: Request) -> Sequence[Announcement]:
         """Give the announcements of now that the reader has not put away, the gravest first."""

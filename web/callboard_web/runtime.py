@@ -110,6 +110,8 @@ class Runtime:
     clock: Callable[[], datetime]
     events: EventStream
     workers: int
+    listener: str = field(default="", init=False)
+    """The address it listens on, once it does, where that is not the one of the settings."""
     _catalog_plugin: CatalogPlugin = field(repr=False)
     _lock: IO[bytes] | None = field(default=None, repr=False)
     _started: bool = field(default=False, repr=False)

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from callboard.entities import EntityRef
 from callboard.host import Host
 from callboard_web.runtime import Runtime
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
+
+    from callboard_web.portal import Portal
 
 SOURCE: Final = "test"
 LISTED: Final = 20
@@ -86,6 +89,37 @@ def portal_under_test(
         yield PortalUnderTest(runtime, catalog)
     finally:
         runtime.stop()
+
+
+def sign_in_as(client: "TestClient", user: str, *, roles: Sequence[str] = ()) -> int:
+    """Sign a browser in as a User, as a provider would, and give the number of the session.
+
+    `roles` are held beside what bindings give. The client's address must be one where sessions
+    are given out: `TestClient(app, base_url="https://testserver")`, or a loopback name.
+    """
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from callboard_web.sessions import SignedIn
+
+    portal: Portal = client.app.state.portal  # type: ignore[attr-defined]
+    url = client.base_url
+    host = url.netloc
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.cookies.jar)
+    scope = {
+        "type": "http", "method": "POST", "path": "/sign-in", "query_string": b"",
+        "scheme": url.scheme, "server": ("testserver", 80), "client": ("127.0.0.1", 50000),
+        "headers": [(b"host", host), (b"cookie", cookies.encode())],
+    }  # fmt: skip
+    ref = EntityRef.parse(user, default_kind="user")
+    signed_in = SignedIn(
+        method="test", subject=str(ref), title=ref.name, user=ref, roles=tuple(roles)
+    )
+    response = Response()
+    number = portal.sessions.sign_in(Request(scope), response, signed_in)
+    name, _, value = response.headers["set-cookie"].partition(";")[0].partition("=")
+    client.cookies.set(f"__Host-{name}" if url.scheme == "https" else name, value)
+    return number
 
 
 def _with_source(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def run_portal(runtime: Runtime, *, listen: str = "", banner: str = "") -> None:
     """Serve until a signal comes; raises `SettingsError` where the port is in use."""
     host, port = _address(listen or runtime.portal.listen)
     listener = _bind(host, port)
+    runtime.listener = host
     _allow_connections()
     # Until the server has its own handlers a signal interrupts what is begun.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callboard.identity import CLIENT_ADDRESS, NOBODY, Subject, acting_for
 from callboard_web.identity.address import TrustedProxies
+from callboard_web.identity.afterwards import do_work, has_work
 
 Credentials = Callable[[HTTPConnection], Subject | None]
 """Gives the subject of a request by one kind of credential, or None where it brings none.
@@ -38,13 +39,16 @@ class IdentityMiddleware:
             await self.app(scope, receive, send)
             return
         subject = NOBODY
+        state = scope.setdefault("state", {})
         CLIENT_ADDRESS.set(self.trusted.client(HTTPConnection(scope)))
         with acting_for(NOBODY):
             if not scope["path"].startswith(UNASKED):
                 subject = await asyncio.to_thread(self._identify, HTTPConnection(scope))
-            scope.setdefault("state", {})["subject"] = subject
+            state["subject"] = subject
             with acting_for(subject):
                 await self.app(scope, receive, send)
+        if has_work(scope):
+            await asyncio.to_thread(do_work, scope)
 
     def _identify(self, connection: HTTPConnection) -> Subject:
         with acting_for(None):

@@ -12,11 +12,8 @@ from callboard.i18n import Translator
 
 _: Final = Translator("callboard")
 
-NAME: Final = "__Host-callboard"
-"""Over https. Browsers take the prefix only with Secure, Path=/ and no Domain (RFC 6265bis)."""
-
-PLAIN_NAME: Final = "callboard_session"
-"""Over plain http, which is for the machine itself alone."""
+NAME: Final = "callboard_session"
+"""Over https browsers know it as `__Host-callboard_session`; see `callboard_web.cookies`."""
 
 _LOOPBACK_HOST: Final = re.compile(
     r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE
@@ -42,9 +39,12 @@ class SessionCookie:
 
     def read(self, connection: HTTPConnection) -> str:
         """Give the secret that a browser brings, or empty; what was never one is not looked up."""
-        name = NAME if is_secure(self._base, connection.scope) else PLAIN_NAME
-        value = connection.cookies.get(name, "")
+        value = connection.cookies.get(NAME, "")
         return value if _SECRET.fullmatch(value) else ""
+
+    def is_safe(self, connection: HTTPConnection) -> bool:
+        """Say whether a session may be given out here: over https, or on the machine itself."""
+        return is_secure(self._base, connection.scope) or is_loopback_name(connection)
 
     def require_safe(self, connection: HTTPConnection) -> None:
         """Raise `NotAllowedError` where the secret would cross a network in plain text."""
@@ -57,21 +57,12 @@ class SessionCookie:
                 ),
             )
 
-    def is_safe(self, connection: HTTPConnection) -> bool:
-        """Say whether a session may be given out here: over https, or on the machine itself."""
-        return is_secure(self._base, connection.scope) or is_loopback_name(connection)
-
     def set(self, connection: HTTPConnection, response: Response, secret: str) -> None:
         """Give the secret to the browser, until it is closed or the session ends."""
         secure = is_secure(self._base, connection.scope)
-        response.set_cookie(
-            NAME if secure else PLAIN_NAME, secret, path="/", httponly=True, samesite="lax",
-            secure=secure,
-        )  # fmt: skip
+        response.set_cookie(NAME, secret, httponly=True, samesite="lax", secure=secure)
 
     def clear(self, connection: HTTPConnection, response: Response) -> None:
         """Take it back."""
         secure = is_secure(self._base, connection.scope)
-        response.delete_cookie(
-            NAME if secure else PLAIN_NAME, path="/", httponly=True, samesite="lax", secure=secure
-        )
+        response.delete_cookie(NAME, httponly=True, samesite="lax", secure=secure)

@@ -25,15 +25,17 @@ class Method:
     """A way to sign in, as `/sign-in` lists it.
 
     `path` is where its form is posted to (with `next` and the CSRF token); `icon` is one of the
-    sprite. `note` says more, such as the host of the provider. `get` makes it a link instead.
+    sprite. `note` says more, such as the host of the provider. `origins` are those that its form is
+    redirected to, such as `https://id.example.com`: browsers let forms of the page lead to no other
+    (CSP Level 3, `form-action`).
     """
 
     name: str
     title: Text
     path: str
-    icon: str = "key"
+    icon: str = "lock"
     note: Text = ""
-    get: bool = False
+    origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,10 @@ def principal_of(method: str, subject: str, user: EntityRef | None) -> Principal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A session that is open. Times are in UTC; `ends_at` is when it ends if nothing is done."""
+    """A session that is open. Times are in UTC.
+
+    `ends_at` is when it ends unless it is used, `limit_at` when it ends in any case.
+    """
 
     id: int
     account: int
@@ -90,6 +95,7 @@ class Session:
     created_at: datetime
     seen_at: datetime
     ends_at: datetime
+    limit_at: datetime
     address: str
     agent: str
 

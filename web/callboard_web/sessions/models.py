@@ -62,6 +62,7 @@ session: Final = Table(
     Column("seen_at", UtcDateTime, nullable=False),
     Column("checked_at", UtcDateTime, nullable=False),
     Column("ends_at", UtcDateTime, nullable=False, index=True),
+    Column("limit_at", UtcDateTime, nullable=False),
     Column("address", String(64), nullable=False),
     Column("agent", String(200), nullable=False),
     Column("provider_session", String(255), nullable=False),
@@ -74,8 +75,8 @@ session: Final = Table(
 )
 """A session that is open; one that ended is deleted.
 
-`secret` is the SHA-256 of what the cookie holds. `ends_at` is the absolute limit. The tokens are
-encrypted, or empty.
+`secret` is the SHA-256 of what the cookie holds. `ends_at` is when it ends unless it is used, never
+after `limit_at`. The tokens are encrypted, or empty.
 """
 
 attempt: Final = Table(

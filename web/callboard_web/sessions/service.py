@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -17,21 +17,24 @@ from callboard.database import Database
 from callboard.entities import EntityRef
 from callboard.errors import NotAllowedError
 from callboard.i18n import Translator
-from callboard.identity import CLIENT_ADDRESS, Principal, Subject
+from callboard.identity import CLIENT_ADDRESS, Subject
+from callboard_web.identity.afterwards import afterwards
 from callboard_web.personal import Personal
-from callboard_web.sessions import models
+from callboard_web.sessions import store
+from callboard_web.sessions.attempts import Attempts
 from callboard_web.sessions.cookie import SessionCookie
 from callboard_web.sessions.model import (
+    DEMO,
     LOCAL,
     DueSession,
     EndedSession,
     Session,
     SignedIn,
     Why,
-    principal_of,
 )
 from callboard_web.sessions.sealing import Seal
 from callboard_web.sessions.settings import SessionsSettings
+from callboard_web.sessions.store import ACCOUNT, SESSION
 
 _: Final = Translator("callboard")
 
@@ -39,8 +42,11 @@ SECRET_BYTES: Final = 32
 SEEN: Final = timedelta(minutes=1)
 """How exact `seen_at` is: it is not written more often."""
 
-_ACCOUNT: Final = models.account
-_SESSION: Final = models.session
+PASSIVE: Final = frozenset({"/live", "/live/changes", "/me/session"})
+"""Paths that open pages ask for by themselves: they keep no session from ending."""
+
+WATCHED: Final = ("ref", "groups", "names", "roles")
+"""What of an account decides what its person may do: a change of it is audited."""
 
 
 class Sessions:
@@ -62,6 +68,7 @@ class Sessions:
         self.settings = settings
         self.now = now
         self.cookie = SessionCookie(base_url)
+        self.attempts = Attempts(database, now)
         self._seal = Seal(secret)
         self._visitor = visitor
 
@@ -77,38 +84,18 @@ class Sessions:
         self.cookie.require_safe(request)
         secret = secrets.token_urlsafe(SECRET_BYTES)
         now = self.now()
+        number = 0
         with self.database.write() as connection:
-            account, active = self._remember(connection, signed_in, now)
+            account, active = _remember(connection, signed_in, now)
             if active:
                 number = self._begin(connection, request, signed_in, account, secret, now)
-        if not active:
+        if not number:
             self.failed(signed_in.method, str(signed_in.principal), "deactivated")
             raise NotAllowedError(
                 _("This account is deactivated."), hint=_("Ask an administrator of the portal.")
             )
         self.cookie.set(request, response, secret)
         return number
-
-    def _remember(
-        self, connection: Connection, signed_in: SignedIn, now: datetime
-    ) -> tuple[int, bool]:
-        """Write the account as it is described now; give its number and whether it is active."""
-        described = {**_described(signed_in), "signed_in_at": now, "updated_at": now}
-        row = {
-            **described, "method": signed_in.method, "subject": signed_in.subject, "active": True,
-            "created_at": now,
-        }  # fmt: skip
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        statement = (
-            dialect.insert(_ACCOUNT)
-            .values(row)
-            .on_conflict_do_update(
-                index_elements=[_ACCOUNT.c.method, _ACCOUNT.c.subject], set_=described
-            )
-            .returning(_ACCOUNT.c.id, _ACCOUNT.c.active)
-        )
-        written = connection.execute(statement).one()
-        return written.id, written.active
 
     def _begin(
         self,
@@ -122,7 +109,8 @@ class Sessions:
         principal = signed_in.principal
         old = self.cookie.read(request)
         if old:
-            self._end(connection, _SESSION.c.secret == _hash(old), "replaced")
+            store.end(connection, SESSION.c.secret == _hash(old), "replaced", now)
+        limit = now + self._absolute(signed_in.method)
         row = {
             "secret": _hash(secret),
             "account_id": account,
@@ -130,22 +118,22 @@ class Sessions:
             "created_at": now,
             "seen_at": now,
             "checked_at": now,
-            "ends_at": now + self._absolute(signed_in.method),
+            "ends_at": min(limit, now + self.settings.idle),
+            "limit_at": limit,
             "address": CLIENT_ADDRESS.get()[:64],
             "agent": request.headers.get("user-agent", "").replace("\0", "")[:200],
             "provider_session": signed_in.provider_session[:255],
             "id_token": self._seal.close(signed_in.id_token),
             "refresh_token": self._seal.close(signed_in.refresh_token),
         }
-        number = int(
-            connection.execute(insert(_SESSION).values(row).returning(_SESSION.c.id)).scalar_one()
-        )
+        statement = insert(SESSION).values(row).returning(SESSION.c.id)
+        number = int(connection.execute(statement).scalar_one())
         self.personal.adopt(connection, self._visitor(request), str(principal))
-        after = {"session": number, "method": signed_in.method, "rule": str(signed_in.rule)}
+        told = {"session": number, "method": signed_in.method}
+        after = {**told, "rule": str(signed_in.rule)} if signed_in.rule else told
         record(
             connection, "portal.session.start", str(principal), actor=principal, after=after, at=now
         )
-        told = {"session": number, "method": signed_in.method}
         events.publish(
             connection, "portal.session.started", str(principal), told, actor=principal, at=now
         )
@@ -168,11 +156,25 @@ class Sessions:
     def subject(self, connection: HTTPConnection) -> Subject | None:
         """Give who asks by the session their browser brings; None where there is none."""
         secret = self.cookie.read(connection)
-        row = self._find(_SESSION.c.secret == _hash(secret)) if secret else None
-        if row is None or not row.active or self._limit(row) <= self.now():
+        if not secret:
             return None
-        connection.state.session = self._session(row)
-        return self.person(row, row.id)
+        with self.database.hold(), self.database.read() as reading:
+            statement = store.with_account().where(SESSION.c.secret == _hash(secret))
+            row = reading.execute(statement).one_or_none()
+            now = self.now()
+            if row is None or not row.active or row.ends_at <= now or not self._offers(row.method):
+                return None
+            subject = self.person(row, row.id)
+        connection.state.session = store.session_of(row)
+        if now - row.seen_at >= SEEN and not _is_passive(connection):
+            afterwards(connection, lambda: self.touch(row.id))
+        return subject
+
+    def _offers(self, method: str) -> bool:
+        """Say whether sessions of a method count: those of what was switched off do not."""
+        if method == LOCAL:
+            return self.settings.break_glass is not None
+        return method != DEMO or self.settings.demo
 
     def current(self, connection: HTTPConnection) -> Session | None:
         """Give the session by which a request was made, if it was made by one."""
@@ -180,42 +182,79 @@ class Sessions:
 
     def person(self, row: Any, session: int | None = None) -> Subject:
         """Give the person of a row of `portal_account` as they ask: with all that is theirs now."""
-        user = EntityRef.parse(row.ref) if row.ref else None
+        principal = store.principal(row)
+        user = principal.entity
         start = ((user,) if user else ()) + tuple(map(EntityRef.parse, row.groups))
         name, mine = self.personal.above(start)
         return Subject(
-            principal=principal_of(row.method, row.subject, user),
-            title=name if user and user in mine else row.title,
+            principal=principal,
+            title=name if user in mine else row.title,
             mine=mine,
             names=tuple(f"provider-group:{item}" for item in row.names),
             roles=tuple(row.roles),
             session=session,
         )
 
-    def _limit(self, row: Any) -> datetime:
-        """Give when a session ends if it is not used again."""
-        limit: datetime = min(row.ends_at, row.seen_at + self.settings.idle)
-        return limit
+    def touch(self, number: int) -> datetime | None:
+        """Note that a session is used, and give when it ends now; None where it has ended."""
+        now = self.now()
+        used = SESSION.c.id == number
+        with self.database.write() as connection:
+            limit = connection.scalar(
+                select(SESSION.c.limit_at).where(used, SESSION.c.ends_at > now)
+            )
+            if limit is None:
+                return None
+            ends: datetime = min(limit, now + self.settings.idle)
+            connection.execute(update(SESSION).where(used).values(seen_at=now, ends_at=ends))
+        return ends
 
-    def _find(self, condition: ColumnElement[bool]) -> Any:
+    # Lists
+
+    def of_account(self, account: int) -> Sequence[Session]:
+        """Give the open sessions of an account, the one used last first."""
+        return self._list(SESSION.c.account_id == account, 200)
+
+    def open(self, *, text: str = "", before: int = 0, limit: int = 50) -> Sequence[Session]:
+        """Give open sessions, the newest first; `text` is part of a name or an address.
+
+        `before` is the last number of the page before.
+        """
+        condition = SESSION.c.id < before if before else SESSION.c.id > 0
+        if text:
+            condition &= (
+                ACCOUNT.c.title.icontains(text, autoescape=True)
+                | ACCOUNT.c.ref.icontains(text, autoescape=True)
+                | SESSION.c.address.startswith(text, autoescape=True)
+            )
+        return self._list(condition, limit, newest=True)
+
+    def inactive(self) -> Sequence[tuple[int, str]]:
+        """Give number and title of the accounts that were deactivated, by title."""
+        statement = select(ACCOUNT.c.id, ACCOUNT.c.title).where(~ACCOUNT.c.active)
         with self.database.read() as connection:
-            return connection.execute(_open().where(condition)).one_or_none()
+            rows = connection.execute(statement.order_by(ACCOUNT.c.title).limit(200))
+            return [(row.id, row.title) for row in rows]
 
-    def _session(self, row: Any) -> Session:
-        user = EntityRef.parse(row.ref) if row.ref else None
-        return Session(
-            id=row.id,
-            account=row.account_id,
-            method=row.method,
-            subject=row.subject,
-            title=row.title,
-            principal=principal_of(row.method, row.subject, user),
-            created_at=row.created_at,
-            seen_at=row.seen_at,
-            ends_at=self._limit(row),
-            address=row.address,
-            agent=row.agent,
+    def get(self, number: int) -> Session | None:
+        """Give an open session."""
+        found = self._list(SESSION.c.id == number, 1)
+        return found[0] if found else None
+
+    def _list(
+        self, condition: ColumnElement[bool], limit: int, *, newest: bool = False
+    ) -> list[Session]:
+        order = (
+            (SESSION.c.id.desc(),) if newest else (SESSION.c.seen_at.desc(), SESSION.c.id.desc())
         )
+        statement = (
+            store.with_account()
+            .where(condition, SESSION.c.ends_at > self.now())
+            .order_by(*order)
+            .limit(limit)
+        )
+        with self.database.read() as connection:
+            return [store.session_of(row) for row in connection.execute(statement)]
 
     # Checking again, by the provider
 
@@ -224,14 +263,14 @@ class Sessions:
     ) -> Sequence[DueSession]:
         """Give open sessions with a refresh token that were last checked before, oldest first."""
         statement = (
-            _open()
+            store.with_account()
             .where(
-                _SESSION.c.method == method,
-                _SESSION.c.checked_at < before,
-                _SESSION.c.refresh_token != "",
-                _SESSION.c.ends_at > self.now(),
+                SESSION.c.method == method,
+                SESSION.c.checked_at < before,
+                SESSION.c.refresh_token != "",
+                SESSION.c.ends_at > self.now(),
             )
-            .order_by(_SESSION.c.checked_at, _SESSION.c.id)
+            .order_by(SESSION.c.checked_at, SESSION.c.id)
             .limit(limit)
         )
         with self.database.read() as connection:
@@ -255,28 +294,17 @@ class Sessions:
         """
         now = self.now()
         described = _described(signed_in)
-        watched = ("ref", "groups", "names", "roles")
-        columns = [_ACCOUNT.c[name] for name in watched]
+        one = ACCOUNT.c.id == account_id
         with self.database.write() as connection:
-            row = connection.execute(
-                select(*columns).where(_ACCOUNT.c.id == account_id)
-            ).one_or_none()
+            columns = [ACCOUNT.c[name] for name in WATCHED]
+            row = connection.execute(select(*columns).where(one)).one_or_none()
             if row is None:
                 return
-            before = {name: getattr(row, name) for name in watched}
-            after = {name: described[name] for name in watched}
-            connection.execute(
-                update(_ACCOUNT)
-                .where(_ACCOUNT.c.id == account_id)
-                .values(**described, updated_at=now)
-            )
+            connection.execute(update(ACCOUNT).where(one).values(**described, updated_at=now))
             if session:
-                fresh = {"refresh_token": self._seal.close(signed_in.refresh_token)}
-                connection.execute(
-                    update(_SESSION)
-                    .where(_SESSION.c.id == session, _SESSION.c.account_id == account_id)
-                    .values(checked_at=now, **(fresh if signed_in.refresh_token else {}))
-                )
+                self._checked(connection, session, account_id, signed_in.refresh_token, now)
+            before = dict(row._mapping)
+            after = {name: described[name] for name in WATCHED}
             if before != after:
                 name = str(signed_in.principal)
                 record(
@@ -284,19 +312,39 @@ class Sessions:
                 )
                 events.publish(connection, "portal.account.updated", name, at=now)
 
+    def _checked(
+        self, connection: Connection, session: int, account: int, token: str, now: datetime
+    ) -> None:
+        values = {
+            "checked_at": now,
+            **({"refresh_token": self._seal.close(token)} if token else {}),
+        }
+        connection.execute(
+            update(SESSION)
+            .where(SESSION.c.id == session, SESSION.c.account_id == account)
+            .values(values)
+        )
+
     # Ending
 
     def end(self, session_id: int, why: Why) -> EndedSession | None:
         """End a session; give what its provider may be told, or None where it had ended."""
         with self.database.write() as connection:
-            ended = self._end(connection, _SESSION.c.id == session_id, why)
-        return ended[0] if ended else None
+            rows = store.end(connection, SESSION.c.id == session_id, why, self.now())
+        for row in rows:
+            return EndedSession(
+                method=row.method,
+                subject=row.subject,
+                id_token=self._seal.open(row.id_token),
+                provider_session=row.provider_session,
+            )
+        return None
 
     def end_of_account(self, account_id: int, why: Why, *, but: int = 0) -> int:
         """End all sessions of an account, but one; give how many there were."""
-        condition = (_SESSION.c.account_id == account_id) & (_SESSION.c.id != but)
+        condition = (SESSION.c.account_id == account_id) & (SESSION.c.id != but)
         with self.database.write() as connection:
-            return len(self._end(connection, condition, why))
+            return len(store.end(connection, condition, why, self.now()))
 
     def end_of_provider(self, method: str, *, subject: str = "", provider_session: str = "") -> int:
         """End the sessions that a provider ends: of a person, of its own session, or both given.
@@ -305,37 +353,51 @@ class Sessions:
         """
         if not subject and not provider_session:
             return 0
-        condition = _SESSION.c.method == method
+        condition = SESSION.c.method == method
         if subject:
-            condition &= _ACCOUNT.c.subject == subject
+            condition &= ACCOUNT.c.subject == subject
         if provider_session:
-            condition &= _SESSION.c.provider_session == provider_session
+            condition &= SESSION.c.provider_session == provider_session
         with self.database.write() as connection:
-            return len(self._end(connection, condition, "provider"))
+            return len(store.end(connection, condition, "provider", self.now()))
 
-    def _end(
-        self, connection: Connection, condition: ColumnElement[bool], why: Why
-    ) -> list[EndedSession]:
-        rows = connection.execute(_open().where(condition)).all()
-        connection.execute(delete(_SESSION).where(_SESSION.c.id.in_([row.id for row in rows])))
+    def set_active(self, account_id: int, active: bool) -> None:
+        """Activate an account, or deactivate it, which ends its sessions; audited."""
         now = self.now()
-        for row in rows:
-            principal = self._principal(row)
-            told = {"session": row.id, "method": row.method, "why": why}
-            record(connection, "portal.session.end", str(principal), before=told, at=now)
-            events.publish(connection, "portal.session.ended", str(principal), told, at=now)
-        return [
-            EndedSession(
-                method=row.method,
-                subject=row.subject,
-                id_token=self._seal.open(row.id_token),
-                provider_session=row.provider_session,
+        with self.database.write() as connection:
+            statement = (
+                update(ACCOUNT)
+                .where(ACCOUNT.c.id == account_id, ACCOUNT.c.active != active)
+                .values(active=active, updated_at=now)
+                .returning(ACCOUNT.c.method, ACCOUNT.c.subject, ACCOUNT.c.ref)
             )
-            for row in rows
-        ]
+            row = connection.execute(statement).one_or_none()
+            if row is None:
+                return
+            name = str(store.principal(row))
+            before, after = {"active": not active}, {"active": active}
+            record(connection, "portal.account.update", name, before=before, after=after, at=now)
+            if not active:
+                store.end(connection, SESSION.c.account_id == account_id, "deactivated", now)
+            events.publish(connection, "portal.account.updated", name, after, at=now)
 
-    def _principal(self, row: Any) -> Principal:
-        return principal_of(row.method, row.subject, EntityRef.parse(row.ref) if row.ref else None)
+
+def _remember(connection: Connection, signed_in: SignedIn, now: datetime) -> tuple[int, bool]:
+    """Write the account as it is described now; give its number and whether it is active."""
+    described = {**_described(signed_in), "signed_in_at": now, "updated_at": now}
+    row = {
+        **described, "method": signed_in.method, "subject": signed_in.subject, "active": True,
+        "created_at": now,
+    }  # fmt: skip
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = (
+        dialect.insert(ACCOUNT)
+        .values(row)
+        .on_conflict_do_update(index_elements=[ACCOUNT.c.method, ACCOUNT.c.subject], set_=described)
+        .returning(ACCOUNT.c.id, ACCOUNT.c.active)
+    )
+    written = connection.execute(statement).one()
+    return written.id, written.active
 
 
 def _described(signed_in: SignedIn) -> dict[str, Any]:
@@ -351,12 +413,8 @@ def _described(signed_in: SignedIn) -> dict[str, Any]:
     }
 
 
-def _open() -> Select[Any]:
-    account = (
-        _ACCOUNT.c.subject, _ACCOUNT.c.title, _ACCOUNT.c.ref, _ACCOUNT.c.groups, _ACCOUNT.c.names,
-        _ACCOUNT.c.roles, _ACCOUNT.c.active,
-    )  # fmt: skip
-    return select(_SESSION, *account).join_from(_SESSION, _ACCOUNT)
+def _is_passive(connection: HTTPConnection) -> bool:
+    return connection.url.path in PASSIVE or "x-live" in connection.headers
 
 
 def _hash(secret: str) -> str:

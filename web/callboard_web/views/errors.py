@@ -14,11 +14,15 @@ from callboard.i18n import Text, Translator
 from callboard_web.faults import EntityNotFoundError
 from callboard_web.maintenance import ANY, MaintenanceError
 from callboard_web.portal import Portal, here_of, portal_of, wants_fragment
+from callboard_web.sessions import refusal
 
 log = logging.getLogger(__name__)
 _ = Translator("callboard")
 
 INTERNAL = 500
+UNKNOWN = 401
+"""It is not known who asks."""
+
 
 HEADLINES: dict[int, Text] = {
     400: _("This cannot be read"),
@@ -28,6 +32,7 @@ HEADLINES: dict[int, Text] = {
     409: _("That does not fit the state of things"),
     413: _("That is too large"),
     422: _("Something is missing or wrong"),
+    429: _("That was too often"),
     503: _("Something this needs does not answer"),
 }
 MESSAGES: dict[int, Text] = {
@@ -42,6 +47,7 @@ TITLES: dict[int, Text] = {
     409: _("Conflict"),
     413: _("Too large"),
     422: _("Not valid"),
+    429: _("Too many requests"),
     500: _("Server error"),
     503: _("Unavailable"),
 }
@@ -83,10 +89,14 @@ async def answer(request: Request, error: Exception) -> Response:
     """Answer an error in the form the request asks for."""
     fault = fault_of(error)
     headers = dict(getattr(error, "headers", None) or {})
+    if fault.status == UNKNOWN:
+        headers = {**refusal.CHALLENGE, **{name.lower(): text for name, text in headers.items()}}
     if request.url.path.startswith("/api/") or _is_by_token(request):
         return _with(json_fault(request, fault), headers)
     if request.url.path.startswith(("/hooks/", "/metrics", "/healthz", "/readyz", "/static/")):
         return PlainTextResponse(f"{fault.message} {fault.hint}".strip(), fault.status, headers)
+    if fault.status == UNKNOWN:
+        return _with(await refusal.answer(request, fault.message), headers)
     return _with(await asyncio.to_thread(_page, portal_of(request), request, fault, error), headers)
 
 
