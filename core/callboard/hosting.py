@@ -68,6 +68,7 @@ class Services:
         )
         self.jobs: Jobs | None = None
         self._http: HttpClient | None = None
+        self.closing: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
     @cached_property
@@ -231,7 +232,9 @@ class Services:
         )
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close what was opened, and what others have put among `closing`."""
+        for close in self.closing:
+            close()
         if self._http is not None:
             self._http.close()
 

@@ -32,6 +32,8 @@ from callboard_web.routing import prepared
 from callboard_web.saved_views import views as saved_views
 from callboard_web.sessions import views as sessions
 from callboard_web.sessions import views_list as session_lists
+from callboard_web.sign_in import views as sign_in
+from callboard_web.sign_in import views_attempts as sign_ins
 from callboard_web.stars import views as stars
 from callboard_web.tokens import api as tokens_api
 from callboard_web.tokens.machines import Machines
@@ -65,8 +67,8 @@ if TYPE_CHECKING:
 PAGES = (
     home, activity, organisation, catalog, catalog_bulk, catalog_export, catalog_indexes,
     saved_views, badges, stars, excerpts, entity, search, sources, problems, administration,
-    announcements, me, sessions, session_lists, jobs, plugins, preferences, flash, live, hooks,
-    api, tokens_api, health, static,
+    announcements, me, sessions, session_lists, sign_in, sign_ins, jobs, plugins, preferences,
+    flash, live, hooks, api, tokens_api, health, static,
 )  # fmt: skip
 
 

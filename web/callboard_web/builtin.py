@@ -24,15 +24,17 @@ from callboard_web.parts import Part
 from callboard_web.personal import parts as personal
 from callboard_web.saved_views import parts as saved_views
 from callboard_web.sessions import parts as sessions
+from callboard_web.sign_in import parts as sign_in
 from callboard_web.tokens import parts as tokens
 
 _: Final = Translator("callboard")
 
 
-def _administer(name: str, title: Text, icon: str, order: int) -> c.NavItem:
+def _administer(name: str, title: Text, icon: str, order: int, permission: str) -> c.NavItem:
     return c.NavItem(
-        name=name, title=title, path=f"/{name}", icon=icon, section="administer", order=order
-    )
+        name=name, title=title, path=f"/{name}", icon=icon, section="administer", order=order,
+        permission=permission,
+    )  # fmt: skip
 
 
 SHELL: Final = Part(
@@ -46,10 +48,10 @@ SHELL: Final = Part(
             order=20,
             letter="c",
         ),
-        _administer("sources", _("Sources"), "branch", 10),
-        _administer("problems", _("Problems"), "flag", 20),
-        _administer("jobs", _("Jobs"), "clock", 30),
-        _administer("plugins", _("Plugins"), "plug", 40),
+        _administer("sources", _("Sources"), "branch", 10, "catalog.source.read"),
+        _administer("problems", _("Problems"), "flag", 20, "catalog.source.read"),
+        _administer("jobs", _("Jobs"), "clock", 30, "portal.job.read"),
+        _administer("plugins", _("Plugins"), "plug", 40, "portal.plugin.read"),
     ),
     permissions=(
         c.Permission(name="portal.job.read", title=_("See jobs and their runs"), role="maintainer"),
@@ -77,6 +79,7 @@ PARTS: Final[tuple[Part, ...]] = (
     palette.PART,
     activity_parts.PART,
     sessions.PART,
+    sign_in.PART,
     tokens.PART,
 )
 

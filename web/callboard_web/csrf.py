@@ -28,6 +28,8 @@ DAYS: Final = 30
 _SECONDS: Final = DAYS * 24 * 3600
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _FORM: Final = "application/x-www-form-urlencoded"
+SIGNED: Final = ("/hooks/", "/sign-out/backchannel/")
+"""Beginnings of the paths to which other servers send what they have signed."""
 
 
 class Csrf:
@@ -84,7 +86,7 @@ class Csrf:
 
 
 class CsrfMiddleware:
-    """Refuses unsafe requests without a token. Webhooks are let by: they are signed instead.
+    """Refuses unsafe requests without a token. What is signed instead (`SIGNED`) is let by.
 
     So are requests of machines, which show a token of their own in a header.
     """
@@ -96,7 +98,7 @@ class CsrfMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in _SAFE:
             return await self.app(scope, receive, send)
-        if scope["path"].startswith("/hooks/") or _is_by_token(scope):
+        if scope["path"].startswith(SIGNED) or _is_by_token(scope):
             return await self.app(scope, receive, send)
         request = Request(scope, receive)
         token = request.headers.get(HEADER, "")

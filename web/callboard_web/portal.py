@@ -1,7 +1,7 @@
 """What all pages share: the shell around them and the parts they are made with."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, cached_property, lru_cache
@@ -33,6 +33,7 @@ from callboard_web.rendering import Renderer
 from callboard_web.sessions import EndedSession, Method, SessionsSettings, break_glass
 from callboard_web.sessions.cookie import is_secure
 from callboard_web.sessions.service import Sessions
+from callboard_web.sign_in.service import SignIn
 from callboard_web.slots import Asker, Slots
 from callboard_web.visitors import YEAR, Visitors
 from callboard_web.words import Words
@@ -62,10 +63,6 @@ class Crumb:
     path: str = ""
 
 
-def _no_sign_out_address(request: Request, ended: EndedSession) -> str:
-    return ""
-
-
 @dataclass
 class Portal:
     """The parts of the running portal, kept at `app.state.portal`."""
@@ -80,10 +77,9 @@ class Portal:
     flashes: Flashes
     announcements: Announcements
     sessions: Sessions
+    sign_in: SignIn
     credentials: list[Credentials] = field(default_factory=list)
     sign_in_methods: list[Method] = field(default_factory=list)
-    sign_out_address: Callable[[Request, EndedSession], str] = _no_sign_out_address
-    """Gives where the provider of a session ends its own, or nothing."""
     navigation: list[tuple[Text, list[NavItem]]] = field(default_factory=list)
 
     @cached_property
@@ -117,6 +113,8 @@ class Portal:
             base_url=runtime.portal.base_url,
             visitor=visitors.key,
         )
+        sign_in = SignIn(runtime.services)
+        runtime.services.closing.append(sign_in.close)
         return cls(
             runtime,
             assets,
@@ -128,9 +126,16 @@ class Portal:
             Flashes(key),
             Announcements(runtime.database, runtime.now),
             sessions,
+            sign_in,
             credentials=[sessions.subject],
+            sign_in_methods=sign_in.methods(),
             navigation=_navigation(runtime),
         )
+
+    def sign_out_address(self, request: HTTPConnection, ended: EndedSession) -> str:
+        """Give where the provider of a session ends its own, or nothing."""
+        back = f"{self.origin(request)}/sign-in"
+        return self.sign_in.sign_out_address(ended.method, ended.id_token, back)
 
     @property
     def builtin(self) -> frozenset[str]:

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,8 @@ from callboard.host import Host
 from callboard.hosting import PluginHost, Services
 from callboard.identity import facts_of_references
 from callboard.plugins import (
+    Contributed,
+    Contributions,
     Guard,
     Plugins,
     PluginState,
@@ -49,6 +51,7 @@ from callboard_web import builtin
 from callboard_web.lock import lock_database
 from callboard_web.sessions.settings import SessionsSettings
 from callboard_web.settings import PortalSettings
+from callboard_web.sign_in.settings import SignInSettings
 from callboard_web.tokens.settings import TokensSettings
 from callboard_web.webhooks import webhook_jobs
 
@@ -65,6 +68,7 @@ SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "portal": PortalSettings,
     "tokens": TokensSettings,
     "sessions": SessionsSettings,
+    "sign_in": SignInSettings,
 }
 
 RESERVED: Final = frozenset(
@@ -163,6 +167,9 @@ class Runtime:
         services.facts = catalog.facts_of
         services.facts_of_several = lambda refs: {**facts_of_references(refs), **catalog.facts(refs)}
         catalog.readable = lambda subject: services.access.filter(subject)
+        catalog.reads_sources = lambda subject: (
+            services.access.decide(subject, "catalog.source.read").allowed
+        )
         return cls(
             settings=settings,
             plugins=plugins,
@@ -188,7 +195,7 @@ class Runtime:
         engine = CatalogEngine(
             self.database,
             self.settings.section(CatalogSettings),
-            self.plugins.contributions,
+            self._contributions(),
             base=self.base,
             host_for=self.host,
             open_repository=self.services.repository,
@@ -198,6 +205,16 @@ class Runtime:
         )
         self._catalog_plugin.engine = engine
         return engine
+
+    def _contributions(self) -> Contributions:
+        """Give what plugins contribute, with the people who signed in where people can."""
+        contributions = self.plugins.contributions
+        if not self.settings.section(SignInSettings).makes_people:
+            return contributions
+        from callboard_web.sign_in.people import people_source
+
+        people = Contributed("portal", people_source())
+        return replace(contributions, entity_sources=(*contributions.entity_sources, people))
 
     @cached_property
     def jobs(self) -> "Jobs":
