@@ -296,7 +296,7 @@ def test_a_run_is_counted_whole_and_skipped_whole(
     happen(runtime, *(told(f"One of many {number}") for number in range(45)), ago=2)
     happen(runtime, told("After"), ago=1)
     with runtime.database.read() as connection:
-        found, _ = runs.read_runs(connection, runs.Question(("sample.",)))
+        found, _ = runs.read_runs(connection, runs.Question(("sample.",)), runtime.catalog)
     assert [run.count for run in found] == [1, 45, 1]
     mine = [EntityRef.parse("component:default/search")]
     with runtime.database.read() as connection:

@@ -12,7 +12,7 @@ from callboard.contributions import Event
 from callboard.events.stream import Batch
 from callboard_web.runtime import Runtime
 from callboard_web.views import live
-from callboard_web.views.live import MOST_SUBJECTS, message_of, stream_of
+from callboard_web.views.live import MOST_SUBJECTS, Told, message_of, stream_of
 
 
 def _event(number: int, subject: str) -> Event:
@@ -23,7 +23,8 @@ def _event(number: int, subject: str) -> Event:
 
 
 def test_batch_is_one_message_with_the_last_number() -> None:
-    message = message_of(Batch((_event(4, "b"), _event(5, "a"), _event(6, "b"))))
+    found = (_event(4, "b"), _event(5, "a"), _event(6, "b"))
+    message = message_of(Batch(found), found)
     first, kind, data, end = message.split("\n", 3)
     assert (first, kind, end) == ("id: 6", "event: change", "\n")
     assert json.loads(data.removeprefix("data: ")) == {
@@ -36,21 +37,21 @@ def test_batch_is_one_message_with_the_last_number() -> None:
 
 def test_great_change_means_everything() -> None:
     many = tuple(_event(number, str(number)) for number in range(1, MOST_SUBJECTS + 2))
-    assert '"all": true' in message_of(Batch(many))
-    assert '"all": true' in message_of(Batch(resync=True))
-    assert message_of(Batch()) == "event: beat\ndata:\n\n"
+    assert '"all": true' in message_of(Batch(many), many)
+    assert '"all": true' in message_of(Batch(resync=True), ())
+    assert message_of(Batch(), ()) == "event: beat\ndata:\n\n"
 
 
 def test_many_pages_do_not_load_anew_all_at_once() -> None:
     batch = Batch((_event(1, "a"),))
-    assert '"within": 10.0' in message_of(batch, 500)
-    assert '"within": 20.0' in message_of(batch, 5000)
-    assert '"within": 20.0' in message_of(Batch(resync=True), 5000)
+    assert '"within": 10.0' in message_of(batch, batch.events, 500)
+    assert '"within": 20.0' in message_of(batch, batch.events, 5000)
+    assert '"within": 20.0' in message_of(Batch(resync=True), (), 5000)
 
 
 def test_a_change_reaches_the_reader(portal_runtime: Runtime) -> None:
     async def listen() -> str:
-        stream = stream_of(portal_runtime.events.subscribe())
+        stream = stream_of(portal_runtime.events.subscribe(), Told(portal_runtime))
         first = await anext(stream)
         assert "event: beat" in first
         await asyncio.to_thread(_publish, portal_runtime)
@@ -69,7 +70,7 @@ def test_the_page_that_leads_next_hears_what_was_missed(portal_runtime: Runtime)
         with portal_runtime.database.read() as connection:
             newest = events.newest(connection)
         _publish(portal_runtime)
-        stream = stream_of(portal_runtime.events.subscribe(after=newest))
+        stream = stream_of(portal_runtime.events.subscribe(after=newest), Told(portal_runtime))
         await anext(stream)
         message = await anext(stream)
         await stream.aclose()

@@ -146,11 +146,15 @@ PART: Final = Part(
                 "catalog.source.failed", "catalog.source.recovered", "catalog.document.rejected",
             ),
             describe=_sources,
+            permission="catalog.source.read",
         ),
         c.Activity(
             name="announcements", title=_("Announcements"), kinds=("portal.announcement.",),
             describe=_announcements,
         ),
-        c.Activity(name="jobs", title=_("Jobs"), kinds=("job.run.failed",), describe=_jobs),
+        c.Activity(
+            name="jobs", title=_("Jobs"), kinds=("job.run.failed",), describe=_jobs,
+            permission="portal.job.read",
+        ),
     ),
 )  # fmt: skip

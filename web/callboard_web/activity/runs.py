@@ -13,6 +13,9 @@ from callboard.events.log import of_kinds
 from callboard.events.models import event
 from callboard_catalog import models
 from callboard_catalog.reading import stored_form
+from callboard_catalog.service import CatalogService
+from callboard_catalog.sight import Sight
+from callboard_web.activity.hearing import about_seen
 
 WINDOW: Final = 5_000
 """Numbers of events that one query looks through, whatever is among them."""
@@ -53,11 +56,15 @@ class Question:
     windows: int = WINDOWS
 
 
-def read_runs(connection: Connection, question: Question) -> tuple[list[Run], int]:
+def read_runs(
+    connection: Connection, question: Question, catalog: CatalogService
+) -> tuple[list[Run], int]:
     """Give runs, the newest first, and the number to go on before; 0 where nothing is older.
 
-    A log that holds nothing of the kind for long gives few runs, or none, and a number.
+    A log that holds nothing of the kind for long gives few runs, or none, and a number. What is
+    about an entity that the one who asks may not see is passed over.
     """
+    sight = catalog.sight()
     oldest, newest = _bounds(connection)
     upper = min(question.before or newest + 1, newest + 1)
     runs: list[Run] = []
@@ -65,12 +72,14 @@ def read_runs(connection: Connection, question: Question) -> tuple[list[Run], in
         if upper <= oldest or len(runs) > question.limit:
             break
         lower = max(upper - WINDOW, oldest)
-        found = _rows(connection, question, lower, upper)
-        _gather(runs, found, apart=bool(question.alike))
+        found = _rows(connection, question, lower, upper, sight)
+        told = found if sight is None else about_seen(catalog, found)
+        _gather(runs, told, apart=bool(question.alike))
         upper = found[-1].id if len(found) == ROWS else lower
-        if len(found) == ROWS and runs[-1].count >= ALIKE:
-            runs[-1] = _whole(connection, runs[-1], counted=question.mine is None)
-            upper = runs[-1].lowest
+        if len(found) == ROWS and runs and runs[-1].count >= ALIKE:
+            counted = question.mine is None and sight is None
+            runs[-1] = _whole(connection, runs[-1], counted=counted)
+            upper = min(upper, runs[-1].lowest)
     if len(runs) > question.limit:
         del runs[question.limit :]
         upper = runs[-1].lowest
@@ -87,12 +96,16 @@ def _bounds(connection: Connection) -> tuple[int, int]:
     return row[0] or 0, row[1] or 0
 
 
-def _rows(connection: Connection, question: Question, lower: int, upper: int) -> list[Event]:
+def _rows(
+    connection: Connection, question: Question, lower: int, upper: int, sight: Sight | None
+) -> list[Event]:
     statement = select(event).where(
         event.c.id >= lower, event.c.id < upper, of_kinds(question.kinds)
     )
     if question.mine is not None:
         statement = statement.where(_is_of(question.mine))
+    if sight is not None:
+        statement = statement.where(sight.not_hidden(connection, event.c.subject))
     if question.alike:
         one = event.alias("one")
         same = select(one.c.id).where(

@@ -10,6 +10,7 @@ from callboard.database import Database
 from callboard.events.log import is_of
 from callboard.plugins import Contributed, PluginError
 from callboard.plugins.contributions import check_contribution
+from callboard_catalog.service import CatalogService
 from callboard_web.activity.runs import Question, Run, read_runs
 from callboard_web.slots import Asker, Slots
 
@@ -39,9 +40,10 @@ class Happenings:
 class ActivityLog:
     """Reads the event log and asks for words, each contribution in isolation."""
 
-    def __init__(self, database: Database, slots: Slots) -> None:
+    def __init__(self, database: Database, slots: Slots, catalog: CatalogService) -> None:
         self.database = database
         self.slots = slots
+        self.catalog = catalog
 
     def page(self, asker: Asker, question: Question, only: str = "") -> Happenings:
         """Give a page; the kinds asked for are those that somebody has words for.
@@ -61,7 +63,7 @@ class ActivityLog:
         failed: dict[str, PluginError] = {}
         for _ in range(ROUNDS):
             with self.database.read() as connection:
-                runs, following = read_runs(connection, question)
+                runs, following = read_runs(connection, question, self.catalog)
             words, errors = self._words(asker, told, [run.event for run in runs])
             failed.update((error.plugin, error) for error in errors)
             lines += [_line(run, words[run.event.id]) for run in runs if run.event.id in words]

@@ -59,7 +59,7 @@ def activity(request: Request) -> Response:
     )
     mine = person.mine if asked.mine else None
     question = Question((), asked.before, LIMIT, mine, asked.alike)
-    log = ActivityLog(portal.runtime.database, portal.slots)
+    log = ActivityLog(portal.runtime.database, portal.slots, portal.runtime.catalog)
     found = log.page(portal.asker(request), question, asked.what)
     context = {
         "asked": asked,

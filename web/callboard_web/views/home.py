@@ -132,7 +132,8 @@ def _cards(portal: Portal, request: Request, pieces: Sequence[Piece]) -> list[Dr
 def _activity(portal: Portal, request: Request, *, mine: bool) -> Happenings:
     person = portal.person(request)
     question = Question((), limit=HAPPENED, mine=person.mine if mine else None, windows=1)
-    return ActivityLog(portal.runtime.database, portal.slots).page(portal.asker(request), question)
+    log = ActivityLog(portal.runtime.database, portal.slots, portal.runtime.catalog)
+    return log.page(portal.asker(request), question)
 
 
 def card(request: Request) -> Response:
