@@ -300,4 +300,5 @@ def test_a_run_is_counted_whole_and_skipped_whole(
     assert [run.count for run in found] == [1, 45, 1]
     mine = [EntityRef.parse("component:default/search")]
     with runtime.database.read() as connection:
-        assert runs.read_runs(connection, runs.Question(("sample.",), mine=mine))[0] == []
+        question = runs.Question(("sample.",), mine=mine)
+        assert runs.read_runs(connection, question, runtime.catalog)[0] == []
