@@ -3,20 +3,30 @@
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from callboard import hookimpl
-from callboard.contributions import Job, Metric, Sample
+from callboard.access import AccessSettings
+from callboard.access.parts import PERMISSIONS, policy_job
+from callboard.contributions import Job, Metric, Permission, Sample
 from callboard.host import Host
+
+if TYPE_CHECKING:
+    from callboard.access.sources import SourceReader
+    from callboard.hosting import Services
 
 
 class CorePlugin:
     """The plugin `core`: tables of the core, and keeping them small.
 
-    `keep` is how long finished runs and events are kept.
+    `keep` is how long finished runs and events are kept, `access` says where policies are read.
+    `services` are given once they are made.
     """
 
-    def __init__(self, keep: timedelta) -> None:
+    def __init__(self, keep: timedelta, access: AccessSettings) -> None:
         self.keep = keep
+        self.access = access
+        self.services: Services | None = None
 
     @hookimpl
     def callboard_migrations(self) -> Path:
@@ -26,7 +36,28 @@ class CorePlugin:
     def callboard_jobs(self) -> Iterable[Job]:
         from callboard.jobs import housekeeping
 
-        return [housekeeping(self.keep)]
+        jobs = [housekeeping(self.keep)]
+        if self.access.policies:
+            jobs.append(policy_job(self.access, self._policy_reader))
+        return jobs
+
+    @hookimpl
+    def callboard_permissions(self) -> Iterable[Permission]:
+        return PERMISSIONS
+
+    def _policy_reader(self) -> "SourceReader":
+        from callboard.access.sources import SourceReader
+
+        services = self.services
+        if services is None:
+            raise RuntimeError("Policies are read once the portal has been put together.")
+        return SourceReader(
+            services.database,
+            self.access,
+            base=services.base,
+            repository=services.repository,
+            now=services.clock,
+        )
 
     @hookimpl
     def callboard_metrics(self) -> Iterable[Metric]:

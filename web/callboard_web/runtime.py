@@ -138,9 +138,10 @@ class Runtime:
         """
         first = load_settings(config, environ, SECTIONS)
         prepare(first)
+        core = CorePlugin(first.section(JobsSettings).keep, first.section(AccessSettings))
         catalog_plugin = CatalogPlugin()
         own = {
-            "core": CorePlugin(first.section(JobsSettings).keep),
+            "core": core,
             "catalog": catalog_plugin,
             "portal": builtin,
         }
@@ -163,6 +164,7 @@ class Runtime:
             configured_repositories=_repositories(settings),
         )
         services.permissions = lambda: [item.value for item in plugins.contributions.permissions]
+        core.services = services
         services.strict = plugins.guard.strict
         services.facts = catalog.facts_of
         services.facts_of_several = lambda refs: {**facts_of_references(refs), **catalog.facts(refs)}

@@ -1,10 +1,10 @@
 """Puts a policy together from all places where parts of it are written."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from callboard.access.defaults import BUILT_IN, DEFAULT_BINDINGS, default_roles
-from callboard.access.model import Binding, Origin, Policy, PolicyFault, Role
+from callboard.access.model import Binding, Origin, Policy, PolicyFault, Role, covers
 from callboard.access.settings import (
     AccessSettings,
     BindingSettings,
@@ -131,7 +131,7 @@ def combine(parts: Sequence[PolicyPart]) -> tuple[Policy, tuple[PolicyFault, ...
         present = roles.get(role.name)
         if present is None or _may_replace(role, present):
             roles[role.name] = role
-        else:
+        elif role != present:
             faults.append(
                 _fault(role.source, _("There is a role %(name)s already, from %(source)s.",
                                       name=role.name, source=present.source))
@@ -180,3 +180,17 @@ def _fault(source: Text, message: Text) -> PolicyFault:
     if file and line.isdigit():
         return PolicyFault(file=file, line=int(line), message=message)
     return PolicyFault(file=str(source), line=0, message=message)
+
+
+def unnamed(policy: Policy, permissions: Collection[str]) -> Iterator[PolicyFault]:
+    """Tell of what roles give that nobody declares: it may come with a plugin, or be misspelt."""
+    known: dict[str, bool] = {}
+    for role in policy.roles.values():
+        for pattern in role.permissions:
+            if pattern not in known:
+                known[pattern] = pattern in permissions or any(
+                    covers((pattern,), name) for name in permissions
+                )
+            if not known[pattern] and role.origin != "built-in":
+                text = _("Nobody declares a permission %(name)s; it is kept.", name=pattern)
+                yield replace(_fault(role.source, text), severity="note")

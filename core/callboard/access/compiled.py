@@ -9,9 +9,9 @@ from typing import Final
 
 from callboard.access.assembly import ADMINISTRATOR, reachable
 from callboard.access.explaining import fits
-from callboard.access.filters import EntityFilter, SelectorIndex, entity_filter
+from callboard.access.filters import NONE, EntityFilter, SelectorIndex, entity_filter
 from callboard.access.model import Binding, Policy, Reason, Role, covers
-from callboard.i18n import Translator
+from callboard.i18n import Text, Translator
 from callboard.identity import EVERYTHING, EntityFacts, Limit, Selector, Subject
 
 _ = Translator("callboard")
@@ -28,13 +28,13 @@ _WILD: Final = frozenset("*?[")
 class Side:
     """The bindings that allow, or those that deny, for one subject and permission."""
 
-    def __init__(self, bindings: Iterable[Binding]) -> None:
+    def __init__(self, bindings: Iterable[Binding], *always: Reason) -> None:
         reasons: dict[Selector, list[Reason]] = {}
         for binding in bindings:
             found = reasons.setdefault(binding.on, [])
             if len(found) < MOST_REASONS:
                 found.append(_reason(binding))
-        self.everywhere = tuple(reasons.pop(EVERYTHING, ()))
+        self.everywhere = (*always, *reasons.pop(EVERYTHING, ()))
         self._reasons = reasons
         self.selectors = frozenset(reasons) | ({EVERYTHING} if self.everywhere else frozenset())
         self._index = SelectorIndex(reasons)
@@ -86,6 +86,8 @@ class Compiled:
     """A policy, ready to be asked. `permissions` are the names of those that are declared.
 
     `administrators` are names of subjects from whom nothing made in pages takes anything.
+    `waiting` is a source of policies that was never read: what it would deny is not known, so that
+    everything is refused but to those administrators.
     """
 
     def __init__(
@@ -95,8 +97,10 @@ class Compiled:
         *,
         administrators: Iterable[str] = (),
         generation: int = 0,
+        waiting: Text = "",
     ) -> None:
         self.policy = policy
+        self.waiting = waiting
         self.generation = generation
         self._administrators = frozenset(administrators)
         self._permissions = frozenset(permissions)
@@ -124,9 +128,13 @@ class Compiled:
         """
         if binding.effect != "deny":
             return False
-        if ADMINISTRATOR in subject.roles:
-            return True
-        return binding.origin == "pages" and not self._administrators.isdisjoint(subject.called)
+        return ADMINISTRATOR in subject.roles or (
+            binding.origin == "pages" and self._is_administrator(subject)
+        )
+
+    def _is_administrator(self, subject: Subject) -> bool:
+        """Say whether sign-in or settings make somebody administrator, whatever policies say."""
+        return ADMINISTRATOR in subject.roles or not self._administrators.isdisjoint(subject.called)
 
     def bindings_of(self, subject: Subject) -> list[Binding]:
         """Give the bindings that are for a subject, and its own roles as such."""
@@ -164,6 +172,10 @@ class Compiled:
         ]
         allow = Side(item for item in chosen if item.effect == "allow")
         deny = Side(item for item in chosen if item.effect == "deny")
+        if self.waiting and not self._is_administrator(subject):
+            text = _("The policies of %(place)s were not read yet.", place=self.waiting)
+            deny = Side([], Reason(effect="deny", text=text))
+            return Grants(allow, deny, NONE)
         return Grants(
             allow, deny, entity_filter(allow.selectors, deny.selectors, mine=subject.owners)
         )

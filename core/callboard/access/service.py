@@ -3,12 +3,14 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from callboard.access.assembly import (
+    PAGES,
     Place,
     PolicyPart,
     built_in,
@@ -16,8 +18,10 @@ from callboard.access.assembly import (
     of_pages,
     of_settings,
     selector_of,
+    unnamed,
 )
 from callboard.access.compiled import Compiled, within
+from callboard.access.defaults import BUILT_IN
 from callboard.access.dry_run import Differences, compare
 from callboard.access.explaining import (
     ConsideredLimit,
@@ -30,11 +34,11 @@ from callboard.access.explaining import (
 from callboard.access.filters import NONE, EntityFilter, entity_filter
 from callboard.access.model import Binding, Decision, Policy, PolicyFault, Reason, covers
 from callboard.access.settings import AccessSettings, BindingSettings, RoleSettings
-from callboard.access.sources import PolicySource, list_sources
+from callboard.access.sources import PolicySource, kept_sources
 from callboard.access.store import PolicyStore, read_bindings, read_generation, read_roles
 from callboard.database import Database
 from callboard.entities import EntityRef
-from callboard.i18n import Translator
+from callboard.i18n import Text, Translator
 from callboard.identity import NOBODY, EntityFacts, Permission, Principal, Subject
 
 _ = Translator("callboard")
@@ -47,11 +51,30 @@ CHANGE: Final = "access.policy.change"
 _LIMITED: Final = Reason(effect="deny", text=_("The token is not made for this."))
 _NOTHING: Final = Reason(effect="deny", text=_("Nothing allows it."))
 
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The parts of a policy, and the first source that was never read, if there is one."""
+
+    parts: Sequence[PolicyPart]
+    waiting: Text = ""
+
+
 Pages = tuple[Iterable[RoleSettings], Iterable[tuple[int, BindingSettings]]]
 
 
 class UnknownPermissionError(LookupError):
     """A permission was asked for that nobody declares; raised in strict portals only."""
+
+
+def _pages(connection: Connection) -> Pages:
+    """Give what was made in pages."""
+    roles, bindings = read_roles(connection), read_bindings(connection)
+    return [item.settings for item in roles], [(item.number, item.settings) for item in bindings]
+
+
+def _counts(part: PolicyPart) -> dict[str, Any]:
+    return {"roles": len(part.roles), "bindings": len(part.bindings), "faults": part.faults}
 
 
 def _person(ref: EntityRef) -> Subject:
@@ -118,7 +141,27 @@ class Access:
     @property
     def sources(self) -> Sequence[PolicySource]:
         """Where policies come from, and how each source fares."""
-        return list_sources(self)
+        compiled = self._now_compiled()
+        own = [
+            PolicySource(name="built-in", kind="built-in", title=BUILT_IN, **_counts(self._own[0])),
+            PolicySource(
+                name="settings", kind="settings", title="callboard.yaml", **_counts(self._own[1])
+            ),
+        ]
+        if self._database is None:
+            return own
+        with self._database.read() as connection:
+            kept = [item.source for item in kept_sources(connection, self.settings)]
+            made = of_pages(*_pages(connection))
+        pages = PolicySource(
+            name="pages",
+            kind="pages",
+            title=PAGES,
+            state="ok" if self.settings.pages else "off",
+            revision=str(compiled.generation),
+            **_counts(made),
+        )
+        return [*own, *kept, pages]
 
     @property
     def store(self) -> PolicyStore:
@@ -129,7 +172,7 @@ class Access:
 
     def policy_of(self, connection: Connection, pages: Pages | None = None) -> Policy:
         """Give the policy as a transaction sees it; `pages` is in place of what pages made."""
-        return combine(self._parts(connection, pages))[0]
+        return combine(self._parts(connection, pages).parts)[0]
 
     def bindings_of(self, subject: Subject) -> Sequence[Binding]:
         """Give the bindings that are for a subject, and the roles it has by how it signed in."""
@@ -148,7 +191,7 @@ class Access:
         """Say whether somebody whom bindings or settings name may change policies, in the end."""
         if self.settings.administrators:
             return True
-        compiled = self._compile(combine(self._parts(connection, None))[0], 0)
+        compiled = self._compile(self.policy_of(connection), 0)
         names = {
             name
             for item in compiled.policy.bindings
@@ -159,22 +202,21 @@ class Access:
             compiled.grants(_called(name), CHANGE).filter.everything for name in sorted(names)
         )
 
-    def _parts(self, connection: Connection, pages: Pages | None) -> list[PolicyPart]:
-        parts = list(self._own)
+    def _parts(self, connection: Connection, pages: Pages | None) -> _Parts:
+        kept = kept_sources(connection, self.settings) if self.settings.policies else []
+        parts = [*self._own, *(item.part for item in kept)]
         if self.settings.pages:
-            roles, bindings = pages or (
-                [item.settings for item in read_roles(connection)],
-                [(item.number, item.settings) for item in read_bindings(connection)],
-            )
-            parts.append(of_pages(roles, bindings))
-        return parts
+            parts.append(of_pages(*(pages or _pages(connection))))
+        waiting = [item.source.title for item in kept if item.source.state == "waiting"]
+        return _Parts(parts, waiting[0] if waiting else "")
 
-    def _compile(self, policy: Policy, generation: int) -> Compiled:
+    def _compile(self, policy: Policy, generation: int, waiting: Text = "") -> Compiled:
         return Compiled(
             policy,
             self.permissions,
             administrators=self.settings.administrators,
             generation=generation,
+            waiting=waiting,
         )
 
     def _now_compiled(self) -> Compiled:
@@ -182,7 +224,7 @@ class Access:
         known = self._compiled
         database = self._database
         if database is None or not (self.settings.pages or self.settings.policies):
-            return known or self._take(list(self._own), 0)
+            return known or self._take(_Parts(list(self._own)), 0)
         with database.read() as connection:
             generation = database.once(
                 connection, "access generation", lambda: read_generation(connection)
@@ -191,9 +233,10 @@ class Access:
                 return known
             return self._take(self._parts(connection, None), generation)
 
-    def _take(self, parts: Sequence[PolicyPart], generation: int) -> Compiled:
-        policy, faults = combine(parts)
-        made = self._compile(policy, generation)
+    def _take(self, read: _Parts, generation: int) -> Compiled:
+        policy, faults = combine(read.parts)
+        faults += tuple(unnamed(policy, self.permissions))
+        made = self._compile(policy, generation, read.waiting)
         with self._lock:
             known = self._compiled
             if known is None or known.generation < generation:

@@ -270,6 +270,11 @@ def grow_generation(connection: Connection) -> int:
     return int(connection.execute(statement.returning(table.c.generation)).scalar_one())
 
 
+def lock_policies(connection: Connection) -> None:
+    """Let one transaction at a time change policies; SQLite has only one writer anyway."""
+    connection.execute(select(models.state.c.generation).with_for_update())
+
+
 def read_generation(connection: Connection) -> int:
     """Give the number that grows with every change of policies."""
     return int(connection.scalar(select(models.state.c.generation)) or 0)
@@ -347,5 +352,5 @@ def _faults(error: ValidationError) -> dict[str, Text]:
 
 __all__ = [
     "Binding", "Change", "FormError", "PolicyStore", "Role", "StoredBinding", "StoredRole",
-    "grow_generation", "read_bindings", "read_generation", "read_roles",
+    "grow_generation", "lock_policies", "read_bindings", "read_generation", "read_roles",
 ]  # fmt: skip
