@@ -101,7 +101,7 @@ def make_portal(directory: Path, database: str = "") -> Runtime:
     (folder / "catalog-info.yaml").write_text(sample + many, encoding="utf-8")
     config = directory / "callboard.yaml"
     config.write_text(
-        "access: {anonymous: administrator}\n"
+        "access: {anonymous: administrator}\nportal: {public_badges: true}\n"
         "catalog:\n  sources:\n"
         f"    - {{name: shop, type: folder, path: {folder}}}\n"
         f"    - {{name: gone, type: folder, path: {directory / 'gone'}}}\n"

@@ -77,15 +77,18 @@ class TestNotPublic:
 
     @pytest.fixture
     def portal_settings(self) -> Mapping[str, Any]:
-        return {"portal": {"public_badges": False}}
+        return {"access": {"anonymous": "viewer"}}
 
-    def test_badges_can_be_kept_from_everybody(self, portal: PortalUnderTest) -> None:
+    def test_badges_are_for_those_who_may_see_the_entity(self, portal: PortalUnderTest) -> None:
         portal.catalog_add(
             "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: {name: a}\n"
             "spec: {type: service, lifecycle: production, owner: team}\n"
         )
-        assert portal.client.get("/badges/default/component/a.svg").status_code == 403
-        assert portal.client.get("/badges/default/component/nope.svg").status_code == 403
+        badge = portal.client.get("/badges/default/component/a.svg")
+        assert badge.status_code == 200
+        assert badge.headers["cache-control"] == "private, no-cache"
+        assert badge.headers["cross-origin-resource-policy"] == "same-origin"
+        assert portal.client.get("/badges/default/component/nope.svg").status_code == 404
         page = portal.client.get("/catalog/default/component/a/badge").text
         assert "portal.public_badges" in page
         assert "<img" not in page

@@ -185,11 +185,11 @@ def test_a_refresh_says_first_what_will_be_done(
     assert "Read 1 source again?" in asked.text
     assert "comes from shop" in asked.text
     with portal_runtime.database.read() as connection:
-        before = entries(connection, action="catalog.source.refresh", subject="shop")
+        before = entries(connection, action="catalog.entity.refresh", subject="shop")
     done = client.post("/catalog/select", data={**form, "confirmed": "yes"})
     assert "1 source is read again" in done.text
     with portal_runtime.database.read() as connection:
-        after = entries(connection, action="catalog.source.refresh", subject="shop")
+        after = entries(connection, action="catalog.entity.refresh", subject="shop")
     assert len(after) == len(before) + 1
     portal_runtime.jobs.run_once()
 

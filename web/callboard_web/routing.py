@@ -17,7 +17,10 @@ About = Literal["portal", "entity"]
 
 
 class GuardedRoute(Route):
-    """A route with the permission it asks for; an empty one is open to everyone, for a reason."""
+    """A route with the permission it asks for; an empty one is open to everyone, for a reason.
+
+    `unless` names a setting of the portal, such as `public_badges`, by which it is open as well.
+    """
 
     def __init__(
         self,
@@ -28,11 +31,13 @@ class GuardedRoute(Route):
         permission: str = "",
         about: About = "portal",
         why: str = "",
+        unless: str = "",
     ) -> None:
         super().__init__(path, endpoint, methods=list(methods) if methods else None)
         self.permission = permission
         self.about = about
         self.why = why
+        self.unless = unless
 
 
 def guarded(
@@ -42,13 +47,16 @@ def guarded(
     *,
     about: About = "portal",
     methods: Sequence[str] | None = None,
+    unless: str = "",
 ) -> GuardedRoute:
-    """Give a route for those who have a permission.
+    """Give a route for those who have a permission, or for all by the setting `unless`.
 
     About `entity`, it is enough to have it for some entity: the view asks again with the entity
     it finds, by `portal.require`, or reads only what the asker may see.
     """
-    return GuardedRoute(path, endpoint, methods=methods, permission=permission, about=about)
+    return GuardedRoute(
+        path, endpoint, methods=methods, permission=permission, about=about, unless=unless
+    )
 
 
 def reading(
@@ -80,6 +88,7 @@ def _prepared(route: BaseRoute, database: Database) -> BaseRoute:
         permission=route.permission,
         about=route.about,
         why=route.why,
+        unless=route.unless,
     )
 
 
@@ -108,5 +117,11 @@ def _checked(route: GuardedRoute, database: Database) -> Callable[..., Any]:
 
 
 def _check(request: Request, route: GuardedRoute) -> None:
-    if route.permission:
-        request.app.state.portal.enter(request, route.permission, route.about)
+    portal = request.app.state.portal
+    if route.permission and not is_open(route, portal.runtime.portal):
+        portal.enter(request, route.permission, route.about)
+
+
+def is_open(route: GuardedRoute, settings: object) -> bool:
+    """Say whether the settings of the portal open a route to everyone."""
+    return bool(route.unless and getattr(settings, route.unless))

@@ -91,9 +91,10 @@ class PortalSettings(SettingsModel):
     )
 
     public_badges: bool = Field(
-        default=True,
+        default=False,
         description="Shows badges (`/badges/…svg`) to everybody who reaches the portal, signed in "
-        "or not, so that READMEs can. They tell names, owners and lifecycles.",
+        "or not, so that READMEs can. They tell names, owners and lifecycles of all entities, "
+        "whoever may see these. Without it badges are for those who may see the entity.",
     )
 
     trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(

@@ -9,23 +9,24 @@ from callboard_web.parts import Part
 _: Final = Translator("callboard")
 
 
-def _item(name: str, title: Text, icon: str, order: int) -> NavItem:
+def _item(name: str, title: Text, icon: str, order: int, permission: str = "") -> NavItem:
     return NavItem(
-        name=name, title=title, path=f"/{name}", icon=icon, section="administer", order=order
-    )
+        name=name, title=title, path=f"/{name}", icon=icon, section="administer", order=order,
+        permission=permission,
+    )  # fmt: skip
 
 
 PART: Final = Part(
     navigation=(
-        _item("watchers", _("Watchers"), "eye", 35),
-        _item("health", _("Health"), "live", 50),
-        _item("settings", _("Settings"), "set", 60),
+        _item("watchers", _("Watchers"), "eye", 35, "portal.health.read"),
+        _item("health", _("Health"), "live", 50, "portal.health.read"),
+        _item("settings", _("Settings"), "set", 60, "portal.settings.read"),
         _item("about", _("About"), "box", 70),
     ),
     acts=(
         Act(
             name="health", title=_("Check the health of the portal"), path="/health", icon="live",
-            words=_("status database disk workers"),
+            words=_("status database disk workers"), permission="portal.health.read",
         ),
     ),
     permissions=(

@@ -18,7 +18,7 @@ PART: Final = Part(
     acts=(
         Act(
             name="announce", title=_("Announce something"), path="/announcements/new", icon="bell",
-            words=_("notice maintenance outage"),
+            words=_("notice maintenance outage"), permission="portal.announcement.write",
         ),
     ),
     permissions=(

@@ -7,16 +7,17 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from callboard.access.service import READ
 from callboard.entities import Entity, EntityRef
-from callboard.errors import InputError, NotAllowedError
+from callboard.errors import InputError
 from callboard.i18n import Translator
-from callboard.identity import acting_for
+from callboard.identity import acting_for, asking
 from callboard_web.badges.picture import draw
 from callboard_web.badges.service import SHOWN, Told
 from callboard_web.faults import EntityNotFoundError
 from callboard_web.formats import entity_url
 from callboard_web.portal import Crumb, Portal, portal_of
-from callboard_web.routing import public, reading
+from callboard_web.routing import guarded, reading
 
 _: Final = Translator("callboard")
 
@@ -25,17 +26,13 @@ SECONDS: Final = 300
 
 
 def badge(request: Request) -> Response:
-    """Answer a badge as a picture that other sites may show."""
+    """Answer a badge as a picture; where badges are public, as one that other sites may show."""
     portal = portal_of(request)
-    if not portal.runtime.portal.public_badges:
-        raise NotAllowedError(
-            _("Badges are not shown to everybody here."),
-            hint=_("An administrator can allow it by the setting portal.public_badges."),
-        )
     show = request.query_params.get("show", "")
     if show not in SHOWN:
         raise InputError(_("There is no badge that shows %(what)s.", what=repr(show[:40])))
-    with acting_for(None):  # the setting opens them to everybody, and caches keep one for all
+    # The setting opens them to everybody, and caches keep one for all.
+    with acting_for(None if portal.runtime.portal.public_badges else asking()):
         found = portal.runtime.catalog.get(_ref(request))
         if found is None:
             told = Told(_("catalog"), _("not found"), "idle")
@@ -50,12 +47,14 @@ def _picture(portal: Portal, request: Request, told: Told, status: int) -> Respo
     language = wanted if wanted in languages else "en"
     reader = replace(portal.reader(request), language=language)
     label, value = (portal.renderer.text(text, reader) for text in (told.label, told.value))
-    headers = {
-        "cache-control": f"public, max-age={SECONDS}",
-        # Other sites show it: that is what it is for.
-        "cross-origin-resource-policy": "cross-origin",
-        "vary": "Accept-Encoding",
-    }
+    headers = {}
+    if portal.runtime.portal.public_badges:
+        headers = {
+            "cache-control": f"public, max-age={SECONDS}",
+            # Other sites show it: that is what it is for.
+            "cross-origin-resource-policy": "cross-origin",
+            "vary": "Accept-Encoding",
+        }
     content = draw(label, value, told.ground)
     return Response(content, status, headers, media_type="image/svg+xml")
 
@@ -108,10 +107,12 @@ def _ref(request: Request) -> EntityRef:
 
 
 ROUTES = [
-    public(
+    guarded(
         "/badges/{namespace}/{kind}/{name}.svg",
         badge,
-        why="READMEs show badges; the view asks where portal.public_badges is off.",
+        READ,
+        about="entity",
+        unless="public_badges",
     ),
     reading(
         "/catalog/{namespace}/{kind}/{name}/badge",

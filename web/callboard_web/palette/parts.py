@@ -44,6 +44,7 @@ PART: Final = Part(
         Act(
             name="read-sources", title=_("Read sources again"), path="/sources",
             icon="sync", words=_("refresh all import sync"), order=120,
+            permission="catalog.source.refresh",
         ),
     ),
 )  # fmt: skip

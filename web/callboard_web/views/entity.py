@@ -112,17 +112,24 @@ def raw(request: Request) -> Response:
 
 
 def refresh(request: Request) -> Response:
-    """Ask for the source to be read again (POST), or tell how far that is (GET)."""
+    """Ask for the source to be read again."""
     portal = portal_of(request)
     found = _find(portal, request)
     portal.require(request, "catalog.entity.refresh", found.ref)
     source = _source(portal, found)
-    address = entity_url(found.ref)
-    number = request.query_params.get("run", "")
-    if request.method == "POST":
-        if not source:
-            raise NotFoundError(_("The source of this entity is not known."))
-        number = str(ask(portal, found, source))
+    if not source:
+        raise NotFoundError(_("The source of this entity is not known."))
+    return _told(portal, request, found, str(ask(portal, found, source)))
+
+
+def refreshing(request: Request) -> Response:
+    """Tell how far the reading of the source is that `run` names, or the one on its way."""
+    portal = portal_of(request)
+    return _told(portal, request, _find(portal, request), request.query_params.get("run", ""))
+
+
+def _told(portal: Portal, request: Request, found: Entity, number: str) -> Response:
+    source, address = _source(portal, found), entity_url(found.ref)
     if not wants_fragment(request):
         return RedirectResponse(f"{address}?run={number}" if number else address, 303)
     reading = reading_of(portal, found, source, number)
@@ -250,12 +257,9 @@ ROUTES = [
     reading(_BASE, entity),
     reading(f"{_BASE}/cards/{{key}}", card),
     reading(f"{_BASE}/raw/download", raw),
+    reading(f"{_BASE}/refresh", refreshing),
     guarded(
-        f"{_BASE}/refresh",
-        refresh,
-        "catalog.entity.refresh",
-        about="entity",
-        methods=["GET", "POST"],
+        f"{_BASE}/refresh", refresh, "catalog.entity.refresh", about="entity", methods=["POST"]
     ),
     reading(f"{_BASE}/{{tab}}", entity),
     reading(f"{_BASE}/{{tab}}/{{rest:path}}", entity),

@@ -9,8 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from callboard.errors import CallboardError
+from callboard.errors import CallboardError, NotAllowedError
 from callboard.i18n import Text, Translator
+from callboard_web.denied import Missing, missing_of
 from callboard_web.faults import EntityNotFoundError
 from callboard_web.maintenance import ANY, MaintenanceError
 from callboard_web.portal import Portal, here_of, portal_of, wants_fragment
@@ -22,7 +23,6 @@ _ = Translator("callboard")
 INTERNAL = 500
 UNKNOWN = 401
 """It is not known who asks."""
-
 
 HEADLINES: dict[int, Text] = {
     400: _("This cannot be read"),
@@ -63,12 +63,14 @@ class Fault:
     message: Text
     hint: Text = ""
     id: str = ""
+    permission: str = ""
 
 
 def fault_of(error: Exception) -> Fault:
     """Give what may be told of an error; what is unexpected is logged under a new error id."""
     if isinstance(error, CallboardError) and error.status < INTERNAL:
-        return Fault(error.status, error.name, error.message, error.hint)
+        permission = error.permission if isinstance(error, NotAllowedError) else ""
+        return Fault(error.status, error.name, error.message, error.hint, permission=permission)
     if isinstance(error, HTTPException) and error.status_code < INTERNAL:
         name = NAMES.get(error.status_code, "InputError")
         message = MESSAGES.get(error.status_code, str(error.detail))
@@ -89,8 +91,6 @@ async def answer(request: Request, error: Exception) -> Response:
     """Answer an error in the form the request asks for."""
     fault = fault_of(error)
     headers = dict(getattr(error, "headers", None) or {})
-    if fault.status == UNKNOWN:
-        headers = {**refusal.CHALLENGE, **{name.lower(): text for name, text in headers.items()}}
     if request.url.path.startswith("/api/") or _is_by_token(request):
         return _with(json_fault(request, fault), headers)
     if request.url.path.startswith(("/hooks/", "/metrics", "/healthz", "/readyz", "/static/")):
@@ -110,6 +110,8 @@ def json_fault(request: Request, fault: Fault) -> JSONResponse:
     told = {"name": fault.name, "message": f"{fault.message} {fault.hint}".strip()}
     if fault.id:
         told["id"] = fault.id
+    if fault.permission:
+        told["permission"] = fault.permission
     content = {
         "error": told,
         "request": {"method": request.method, "url": request.url.path},
@@ -120,11 +122,13 @@ def json_fault(request: Request, fault: Fault) -> JSONResponse:
 
 def _page(portal: Portal, request: Request, fault: Fault, error: Exception) -> Response:
     told = isinstance(error, EntityNotFoundError | MaintenanceError)
+    missing = missing_of(portal, request, error) if isinstance(error, NotAllowedError) else None
     context = {
+        "missing": missing,
         "fault": fault,
         "title": TITLES.get(fault.status, ""),
         "closed": error.state if isinstance(error, MaintenanceError) else None,
-        "headline": fault.message if told else _headline(fault.status),
+        "headline": fault.message if told else _headline(fault.status, missing),
         "message": "" if told else fault.message,
         "now": portal.runtime.now(),
         "changed": request.method not in ("GET", "HEAD"),
@@ -142,7 +146,9 @@ def _page(portal: Portal, request: Request, fault: Fault, error: Exception) -> R
         return HTMLResponse(_PLAIN.format(fault.id), INTERNAL)
 
 
-def _headline(status: int) -> Text:
+def _headline(status: int, missing: Missing | None) -> Text:
+    if missing:
+        return _("This needs a permission that you do not have")
     return HEADLINES.get(status, _("This page could not be built"))
 
 

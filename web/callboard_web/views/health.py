@@ -35,5 +35,5 @@ def metrics(request: Request) -> Response:
 ROUTES = [
     public("/healthz", healthz, why="Load balancers and schedulers ask without credentials."),
     public("/readyz", readyz, why="Load balancers and schedulers ask without credentials."),
-    guarded("/metrics", metrics, "portal.metrics.read"),
+    guarded("/metrics", metrics, "portal.metrics.read", unless="public_metrics"),
 ]

@@ -62,7 +62,7 @@ def callboard_translations() -> Path:
 
 @hookimpl
 def callboard_navigation() -> Iterable[NavItem]:
-    return [NavItem(name="apis", title=_("APIs"), path="/apis/", icon="api", order=30)]
+    return [NavItem(name="apis", title=_("APIs"), path="/apis/", icon="api", order=30, permission="apis.definition.read")]
 
 
 @hookimpl
@@ -120,6 +120,7 @@ def callboard_search_sources() -> Iterable[SearchSource]:
             title=_("API operations"),
             read=read_operations,
             icon="api",
+            permission="apis.definition.read",
             changed_by=("apis.definition.changed",),
         )
     ]
@@ -134,6 +135,7 @@ def callboard_acts() -> Iterable[Act]:
             path="/apis/compare",
             icon="api",
             words=_("breaking changes openapi diff"),
+            permission="apis.definition.read",
         )
     ]
 
@@ -148,6 +150,7 @@ def callboard_activity() -> Iterable[Activity]:
             title=_("Definitions of APIs"),
             kinds=("apis.definition.changed",),
             describe=describe,
+            permission="apis.definition.read",
         )
     ]
 

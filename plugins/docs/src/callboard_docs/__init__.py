@@ -131,6 +131,7 @@ def callboard_search_sources() -> Iterable[SearchSource]:
             title=_("Documentation"),
             read=read_sections,
             icon="docs",
+            permission="docs.page.read",
             changed_by=("docs.site.read",),
         )
     ]

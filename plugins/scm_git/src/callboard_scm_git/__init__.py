@@ -94,14 +94,28 @@ def callboard_entity_badges() -> Iterable[EntityBadge]:
     from callboard.repositories import has_source
     from callboard_scm_git.views import stale_badge
 
-    return [EntityBadge(name="stale", render=stale_badge, applies=has_source)]
+    return [
+        EntityBadge(
+            name="stale",
+            render=stale_badge,
+            applies=has_source,
+            permission="scm_git.repository.read",
+        )
+    ]
 
 
 @hookimpl
 def callboard_catalog_columns() -> Iterable[CatalogColumn]:
     from callboard_scm_git.views import last_commits
 
-    return [CatalogColumn(name="last_commit", title=_("Last commit"), values=last_commits)]
+    return [
+        CatalogColumn(
+            name="last_commit",
+            title=_("Last commit"),
+            values=last_commits,
+            permission="scm_git.repository.read",
+        )
+    ]
 
 
 @hookimpl
