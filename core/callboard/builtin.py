@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from callboard import hookimpl
 from callboard.access import AccessSettings
 from callboard.access.parts import PERMISSIONS, policy_job
+from callboard.audit.settings import AuditSettings
 from callboard.contributions import Job, Metric, Permission, Sample
 from callboard.host import Host
 
@@ -17,15 +18,19 @@ if TYPE_CHECKING:
 
 
 class CorePlugin:
-    """The plugin `core`: tables of the core, and keeping them small.
+    """The plugin `core`: tables of the core, keeping them small, and the work of the audit log.
 
     `keep` is how long finished runs and events are kept, `access` says where policies are read.
-    `services` are given once they are made.
+    `services` are given once they are made; relative paths of settings begin at `base`.
     """
 
-    def __init__(self, keep: timedelta, access: AccessSettings) -> None:
+    def __init__(
+        self, keep: timedelta, access: AccessSettings, audit: AuditSettings, base: Path
+    ) -> None:
         self.keep = keep
         self.access = access
+        self.audit = audit
+        self.base = base
         self.services: Services | None = None
 
     @hookimpl
@@ -34,9 +39,10 @@ class CorePlugin:
 
     @hookimpl
     def callboard_jobs(self) -> Iterable[Job]:
+        from callboard.audit.jobs import audit_jobs
         from callboard.jobs import housekeeping
 
-        jobs = [housekeeping(self.keep)]
+        jobs = [housekeeping(self.keep), *audit_jobs(self.audit, self.base)]
         if self.access.policies:
             jobs.append(policy_job(self.access, self._policy_reader))
         return jobs
@@ -61,7 +67,10 @@ class CorePlugin:
 
     @hookimpl
     def callboard_metrics(self) -> Iterable[Metric]:
+        from callboard.audit.jobs import audit_metrics
+
         return [
+            *audit_metrics(self.audit),
             Metric(
                 name="jobs",
                 help="Runs of jobs that are kept, by state.",

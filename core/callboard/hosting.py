@@ -15,6 +15,7 @@ from callboard import events
 from callboard.access import Access, AccessSettings, Decision
 from callboard.access.service import READ
 from callboard.audit import record
+from callboard.audit.folding import Folding
 from callboard.database import Database
 from callboard.entities import Catalog, EntityRef
 from callboard.errors import NotAllowedError, NotSignedInError
@@ -34,6 +35,7 @@ from callboard.settings import GitCredential, GitSettings, HttpSettings, Setting
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from callboard.access.deciders import Deciders
     from callboard.git import Credentials, GitRepository
     from callboard.http import HttpClient
     from callboard.jobs import Jobs
@@ -62,6 +64,7 @@ class Services:
         self.clock = clock
         self.permissions: Callable[[], Iterable[Permission]] = tuple
         self.strict = False
+        self.deciders: Deciders | None = None
         self.facts: Callable[[EntityRef], EntityFacts] = facts_of_reference
         self.facts_of_several: Callable[[Iterable[EntityRef]], Mapping[EntityRef, EntityFacts]] = (
             facts_of_references
@@ -70,6 +73,11 @@ class Services:
         self._http: HttpClient | None = None
         self.closing: list[Callable[[], None]] = []
         self._lock = threading.Lock()
+
+    @cached_property
+    def audit(self) -> Folding:
+        """Records refusals, and looks at the data of others, without flooding the audit log."""
+        return Folding(self.database, self.clock)
 
     @cached_property
     def access(self) -> Access:
@@ -81,6 +89,7 @@ class Services:
             now=self.clock,
             strict=self.strict,
             place=self._written,
+            deciders=self.deciders,
         )
 
     def _written(self, what: str, index: int) -> str:

@@ -14,6 +14,11 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from callboard.access import AccessSettings
+from callboard.access.deciders import Deciders
+from callboard.audit import record
+from callboard.audit.changes import note_settings
+from callboard.audit.sealer import Sealer
+from callboard.audit.settings import AuditSettings
 from callboard.builtin import CorePlugin
 from callboard.database import Branch, Database, inspect_schema, upgrade
 from callboard.database.upgrade import SchemaState
@@ -64,6 +69,7 @@ log = logging.getLogger(__name__)
 SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     **CORE_SECTIONS,
     "access": AccessSettings,
+    "audit": AuditSettings,
     "catalog": CatalogSettings,
     "portal": PortalSettings,
     "tokens": TokensSettings,
@@ -73,9 +79,9 @@ SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
 
 RESERVED: Final = frozenset(
     (
-        "about", "activity", "announcements", "api", "badge", "badges", "callboard", "cards",
-        "domains", "export", "flash", "health", "healthz", "history", "hooks", "jobs", "live",
-        "maintenance", "me", "metrics", "navigation", "ownership", "people", "plugins",
+        "about", "access", "activity", "announcements", "api", "audit", "badge", "badges", "callboard",
+        "cards", "domains", "export", "flash", "health", "healthz", "history", "hooks", "jobs",
+        "live", "maintenance", "me", "metrics", "navigation", "ownership", "people", "plugins",
         "preferences", "problems", "raw", "readyz", "refresh", "relations", "search",
         "service-accounts", "sessions", "settings", "sign-in", "sign-out", "sources", "static",
         "systems", "tags", "teams", "tokens", "types", "vendor", "views", "watchers",
@@ -117,6 +123,7 @@ class Runtime:
     listener: str = field(default="", init=False)
     """The address it listens on, once it does, where that is not the one of the settings."""
     _catalog_plugin: CatalogPlugin = field(repr=False)
+    sealer: Sealer | None = None
     _lock: IO[bytes] | None = field(default=None, repr=False)
     _started: bool = field(default=False, repr=False)
 
@@ -138,7 +145,13 @@ class Runtime:
         """
         first = load_settings(config, environ, SECTIONS)
         prepare(first)
-        core = CorePlugin(first.section(JobsSettings).keep, first.section(AccessSettings))
+        base = config.parent.resolve() if config else Path.cwd()
+        core = CorePlugin(
+            first.section(JobsSettings).keep,
+            first.section(AccessSettings),
+            first.section(AuditSettings),
+            base,
+        )
         catalog_plugin = CatalogPlugin()
         own = {
             "core": core,
@@ -149,7 +162,6 @@ class Runtime:
         _refuse_taken_kinds(plugins)
         settings = _settle(config, environ, plugins)
         plugins.guard.secrets = settings.secrets()
-        base = config.parent.resolve() if config else Path.cwd()
         chosen = settings.section(DatabaseSettings)
         database = Database(_located(chosen.url, base), pool_size=chosen.pool_size)
         plugins.guard.before_waiting = database.release
@@ -166,8 +178,16 @@ class Runtime:
         services.permissions = lambda: [item.value for item in plugins.contributions.permissions]
         core.services = services
         services.strict = plugins.guard.strict
+        services.deciders = Deciders(
+            plugins,
+            lambda plugin: PluginHost(plugin, services),
+            settings.section(AccessSettings).deciders,
+        )
         services.facts = catalog.facts_of
-        services.facts_of_several = lambda refs: {**facts_of_references(refs), **catalog.facts(refs)}
+        services.facts_of_several = lambda refs: {
+            **facts_of_references(refs),
+            **catalog.facts(refs),
+        }
         catalog.readable = lambda subject: services.access.filter(subject)
         catalog.reads_sources = lambda subject: (
             services.access.decide(subject, "catalog.source.read").allowed
@@ -265,7 +285,19 @@ class Runtime:
 
     def upgrade(self) -> list[SchemaState]:
         """Bring the tables to this version; see `callboard.database.upgrade`."""
-        return upgrade(self.database, self.branches())
+        before = upgrade(self.database, self.branches())
+        changed = [state for state in before if state.current != state.head]
+        if changed:
+            with self.database.write() as connection:
+                record(
+                    connection,
+                    "portal.database.upgrade",
+                    "database",
+                    before={state.branch: state.current for state in changed},
+                    after={state.branch: state.head for state in changed},
+                    at=self.now(),
+                )
+        return before
 
     def check_schema(self) -> None:
         """Raise `SettingsError` where the tables are not those of this version."""
@@ -294,10 +326,29 @@ class Runtime:
             self.warmer.start()
         if self._lock is not None:
             jobs.take_over()
+        if serve or worker:
+            self._start_audit("serve" if serve else "worker")
         if worker:
             jobs.start_worker()
             jobs.submit(None, "catalog", "look")
             jobs.submit(None, "catalog", "forget")
+
+    def _start_audit(self, role: str) -> None:
+        from callboard.audit.forward import register
+        from callboard.audit.jobs import ask_to_forward
+
+        chosen = self.settings.section(AuditSettings)
+        versions = {record.name: record.version for record in self.plugins.loaded()}
+        with self.database.write() as connection:
+            register(connection, chosen.forward)
+            shown = self.settings.redacted()
+            note_settings(connection, shown, versions, role=role, at=self.now())
+        self.sealer = Sealer(
+            self.database,
+            lambda connection: ask_to_forward(connection, chosen, self.host("core")),
+            self.services.audit.settle,
+        )
+        self.sealer.start()
 
     def stop(self) -> None:
         """End everything in good order."""
@@ -305,6 +356,8 @@ class Runtime:
             self.events.stop()
             self.warmer.stop()
             self.jobs.stop(JOBS_STOP_SECONDS)
+            if self.sealer is not None:
+                self.sealer.stop()
             self.plugins.stop(self.host)
         self.plugins.guard.close()
         self.services.close()

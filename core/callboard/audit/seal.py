@@ -1,15 +1,16 @@
 """Give committed entries their place in the chain: short transactions, one holder at a time."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from callboard.audit.canonical import canonical, fingerprint, link, pieces
 from callboard.audit.models import audit_entry, audit_head, audit_seal, audit_unsealed
 from callboard.audit.rows import RAW, fields_of
-from callboard.database import Database
 from callboard.errors import NotReadyError
 
 BATCH: Final = 500
@@ -71,15 +72,31 @@ def has_backlog(connection: Connection) -> bool:
     return connection.execute(select(audit_unsealed.c.entry_id).limit(1)).first() is not None
 
 
-def seal_all(database: Database, *, wait: bool = True) -> int:
+class Writes(Protocol):
+    """A database, or a host, which opens one for a plugin."""
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """Open a transaction."""
+
+
+def _nothing(connection: Connection) -> None:
+    pass
+
+
+def seal_all(
+    store: Writes, *, wait: bool = True, after: Callable[[Connection], None] = _nothing
+) -> int:
     """Seal what has been committed, batch by batch, and give the count.
 
-    Without `wait`, what another process is sealing at this moment is left to it.
+    Without `wait`, what another process is sealing at this moment is left to it. `after` is called
+    in the transaction of each batch.
     """
     count = 0
     while True:
-        with database.write() as connection:
+        with store.write() as connection:
             sealed = seal_batch(connection, wait=wait)
+            if sealed:
+                after(connection)
         count += sealed
         if sealed < BATCH:
             return count

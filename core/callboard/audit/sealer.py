@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from sqlalchemy import Connection
+
 from callboard.audit.log import TOPIC
 from callboard.audit.seal import has_backlog, seal_all
 from callboard.database import Database
@@ -21,14 +23,20 @@ log = logging.getLogger(__name__)
 class Sealer:
     """One thread that seals what this process and others have written; `start` and `stop` frame it.
 
-    Any number of processes may have one: whoever holds the head seals for all. `beside` is called
-    at each look, sealed or not, for what else is to be done promptly. `fault` is what went wrong
-    last, or empty.
+    Any number of processes may have one: whoever holds the head seals for all. `sealed` is called
+    in the transaction of each batch, `settle` at each look, and with True at the last. `fault` is
+    what went wrong last, or empty.
     """
 
-    def __init__(self, database: Database, beside: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sealed: Callable[[Connection], None],
+        settle: Callable[[bool], None],
+    ) -> None:
         self._database = database
-        self._beside = beside
+        self._sealed = sealed
+        self._settle = settle
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -53,19 +61,19 @@ class Sealer:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._look()
+            self._look(last=False)
             if self._wake.wait(POLL_SECONDS):
                 self._stopping.wait(GATHER_SECONDS)
             self._wake.clear()
-        self._look()
+        self._look(last=True)
 
-    def _look(self) -> None:
+    def _look(self, *, last: bool) -> None:
         try:
-            self._beside()
+            self._settle(last)
             with self._database.read() as connection:
                 waiting = has_backlog(connection)
             if waiting:
-                seal_all(self._database, wait=False)
+                seal_all(self._database, wait=False, after=self._sealed)
             self.fault = ""
         except Exception as error:  # a database that is away comes back; the thread must live
             if not self.fault:
