@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from callboard.entities import Entity, EntityRef
 from callboard.i18n import Text
-from callboard.identity import Permission, Principal
+from callboard.identity import EntityFacts, Permission, Principal, Selector, Subject
 from callboard.kinds import Kind
 
 if TYPE_CHECKING:
@@ -31,13 +31,14 @@ Status = Literal["ok", "run", "wait", "pause", "warn", "bad", "block", "unknown"
 
 __all__ = [
     "Act", "Activity", "ActivityContext", "ActivityItem",
-    "Badge", "CatalogColumn", "Cell", "ColumnContext", "Command", "EntityBadge", "EntityCard",
+    "Badge", "CatalogColumn", "Cell", "ColumnContext", "Command", "Decider", "DecisionRequest",
+    "EntityBadge", "EntityCard", "EntityVerdict",
     "EntityContext", "EntityProcessor", "EntitySource", "EntityTab", "Event", "EventContext",
     "EventHandler", "FormContext", "Fragment", "HomeCard", "Job", "JobContext", "Kind", "Metric",
     "NavItem",
     "Page", "PageContext", "Permission", "ProcessorContext", "Routes", "Sample",
     "SearchDocument", "SearchSource", "SourceContext", "SourceDocument", "Status", "TabNote",
-    "Waiting", "WaitingItem", "Webhook", "WebhookRequest", "Width", "open_to_everyone",
+    "Verdict", "Waiting", "WaitingItem", "Webhook", "WebhookRequest", "Width", "open_to_everyone",
     "requires",
 ]  # fmt: skip
 
@@ -535,6 +536,55 @@ class Webhook:
     title: Text
     verify: Callable[[WebhookRequest], bool]
     handle: Callable[[WebhookRequest], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRequest:
+    """A question of whether a subject may do something, with an entity or with the portal.
+
+    `environment` is the one that is acted on, or empty.
+    """
+
+    subject: Subject
+    permission: str
+    entity: EntityFacts | None = None
+    environment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a decider says; `reason` is shown to those who ask why."""
+
+    effect: Literal["allow", "deny", "abstain"]
+    reason: Text = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityVerdict:
+    """What a decider says of all entities at once: those it allows, and those it denies."""
+
+    allow: tuple[Selector, ...] = ()
+    deny: tuple[Selector, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decider:
+    """Takes part in decisions, such as for a permission system of the organisation.
+
+    It is asked about `permissions`, by name or pattern (`cd.*`), where roles and tokens do not
+    deny already. What it denies is denied; what it allows is allowed, unless another denies; where
+    it abstains, roles decide. An answer may take `access.deciders.time_limit` and holds for
+    `access.deciders.keep`. One that raises, is late or is of another type counts as a denial.
+
+    `entities` answers the same for lists, which cannot ask for each row; it must agree with
+    `decide`. Without it, lists for its permissions are empty.
+    """
+
+    name: str
+    title: Text
+    permissions: tuple[str, ...]
+    decide: Callable[[DecisionRequest, "Host"], Verdict]
+    entities: Callable[[Subject, str, "Host"], EntityVerdict] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -358,6 +358,19 @@ def callboard_permissions() -> "Iterable[c.Permission] | None":
 
 
 @hookspec
+def callboard_deciders() -> "Iterable[c.Decider] | None":
+    """Take part in decisions on who may do what, such as for an outside permission system.
+
+    Example::
+
+        @hookimpl
+        def callboard_deciders():
+            title = _("Change freeze")
+            return [Decider(name="freeze", title=title, permissions=("cd.*",), decide=freeze)]
+    """
+
+
+@hookspec
 def callboard_metrics() -> "Iterable[c.Metric] | None":
     """Add gauges to `/metrics`.
 

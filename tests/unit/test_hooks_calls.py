@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from callboard import contributions, hookimpl, hookspecs
 from callboard.entities import Entity, EntityRef
 from callboard.i18n import Translator
-from callboard.identity import ANONYMOUS
+from callboard.identity import ANONYMOUS, NOBODY
 from callboard.plugins import Guard, PluginError, PluginRecord, Plugins, PluginState
 
 ENTITY = Entity(
@@ -289,6 +289,17 @@ def test_callboard_webhooks() -> None:
 def test_callboard_permissions() -> None:
     permission = only(load_example("callboard_permissions").contributions.permissions)
     assert permission.key == "hello.hello.greeting.change"
+
+
+def test_callboard_deciders() -> None:
+    def freeze(request: contributions.DecisionRequest, host: object) -> contributions.Verdict:
+        return contributions.Verdict(effect="deny", reason="The year is closing.")
+
+    decider = only(load_example("callboard_deciders", freeze=freeze).contributions.deciders)
+    request = contributions.DecisionRequest(subject=NOBODY, permission="cd.release.start")
+    assert decider.value.permissions == ("cd.*",)
+    assert decider.value.decide(request, None).effect == "deny"
+    assert decider.value.entities is None
 
 
 def test_callboard_metrics() -> None:

@@ -81,6 +81,11 @@ class Grants:
     deny: Side
     filter: EntityFilter
 
+    @property
+    def denied(self) -> bool:
+        """Whether it is denied whatever the entity."""
+        return bool(self.deny.everywhere)
+
 
 class Compiled:
     """A policy, ready to be asked. `permissions` are the names of those that are declared.
@@ -128,13 +133,13 @@ class Compiled:
         """
         if binding.effect != "deny":
             return False
-        return ADMINISTRATOR in subject.roles or (
+        return is_break_glass(subject) or (
             binding.origin == "pages" and self._is_administrator(subject)
         )
 
     def _is_administrator(self, subject: Subject) -> bool:
         """Say whether sign-in or settings make somebody administrator, whatever policies say."""
-        return ADMINISTRATOR in subject.roles or not self._administrators.isdisjoint(subject.called)
+        return is_break_glass(subject) or not self._administrators.isdisjoint(subject.called)
 
     def bindings_of(self, subject: Subject) -> list[Binding]:
         """Give the bindings that are for a subject, and its own roles as such."""
@@ -179,6 +184,11 @@ class Compiled:
         return Grants(
             allow, deny, entity_filter(allow.selectors, deny.selectors, mine=subject.owners)
         )
+
+
+def is_break_glass(subject: Subject) -> bool:
+    """Say whether somebody administers by the way they signed in, whatever policies say."""
+    return ADMINISTRATOR in subject.roles
 
 
 def within(

@@ -3,9 +3,9 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection
 
@@ -20,11 +20,12 @@ from callboard.access.assembly import (
     selector_of,
     unnamed,
 )
-from callboard.access.compiled import Compiled, within
+from callboard.access.compiled import Compiled, Grants, is_break_glass, within
 from callboard.access.defaults import BUILT_IN
 from callboard.access.dry_run import Differences, compare
 from callboard.access.explaining import (
     ConsideredLimit,
+    ConsideredVerdict,
     Explanation,
     Giver,
     consider,
@@ -36,10 +37,14 @@ from callboard.access.model import Binding, Decision, Policy, PolicyFault, Reaso
 from callboard.access.settings import AccessSettings, BindingSettings, RoleSettings
 from callboard.access.sources import PolicySource, kept_sources
 from callboard.access.store import PolicyStore, read_bindings, read_generation, read_roles
+from callboard.contributions import DecisionRequest, EntityVerdict
 from callboard.database import Database
 from callboard.entities import EntityRef
 from callboard.i18n import Text, Translator
 from callboard.identity import NOBODY, EntityFacts, Permission, Principal, Subject
+
+if TYPE_CHECKING:
+    from callboard.access.deciders import Deciders
 
 _ = Translator("callboard")
 __all__ = ["CHANGE", "READ", "Access", "UnknownPermissionError", "selector_of"]
@@ -49,6 +54,7 @@ READ: Final = "catalog.entity.read"
 CHANGE: Final = "access.policy.change"
 
 _LIMITED: Final = Reason(effect="deny", text=_("The token is not made for this."))
+_NO_VERDICT: Final = EntityVerdict()
 _NOTHING: Final = Reason(effect="deny", text=_("Nothing allows it."))
 
 
@@ -107,8 +113,10 @@ class Access:
         place: Place = _no_place,
         now: Callable[[], datetime] = _utc_now,
         strict: bool = False,
+        deciders: "Deciders | None" = None,
     ) -> None:
         self.settings = settings
+        self._deciders = deciders
         self.permissions = {item.name: item for item in permissions}
         self.strict = strict
         self.subject_for: Callable[[EntityRef], Subject] = _person
@@ -268,9 +276,32 @@ class Access:
             subject.limits, permission, facts, mine, environment
         ):
             denied = (*denied, _LIMITED)
+        if not denied and self._asks(subject):
+            for item in self._verdicts(subject, permission, facts, environment):
+                reason = Reason(effect="deny", text=item.reason)
+                if item.verdict == "deny":
+                    denied = (*denied, reason)
+                elif item.verdict == "allow":
+                    allowed = (*allowed, replace(reason, effect="allow"))
         reasons = (*denied, *allowed) or (_NOTHING,)
         return Decision(
             allowed=bool(allowed) and not denied, permission=permission, reasons=reasons
+        )
+
+    def _asks(self, subject: Subject) -> bool:
+        """Say whether deciders take part; break-glass works without them."""
+        deciders = self._deciders
+        return deciders is not None and not deciders.idle and not is_break_glass(subject)
+
+    def _verdicts(
+        self, subject: Subject, permission: str, facts: EntityFacts | None, environment: str
+    ) -> Sequence[ConsideredVerdict]:
+        if self._deciders is None or not self._asks(subject):
+            return ()
+        return self._deciders.verdicts(
+            DecisionRequest(
+                subject=subject, permission=permission, entity=facts, environment=environment
+            )
         )
 
     def _unknown(self, permission: str) -> Decision:
@@ -283,7 +314,14 @@ class Access:
         return Decision(allowed=False, permission=permission, reasons=(reason,))
 
     def anywhere(self, subject: Subject, permission: str) -> bool:
-        """Say whether there may be an entity with which a subject may do something."""
+        """Say whether there may be an entity with which a subject may do something.
+
+        Where a decider is asked that cannot say so of all entities, there may be.
+        """
+        deciders = self._deciders
+        if deciders is not None and self._asks(subject) and not deciders.lists(permission):
+            denied = permission not in self.permissions or self._granted(subject, permission).denied
+            return not denied and not deciders.missing
         return not self.filter(subject, permission).nothing
 
     def filter(self, subject: Subject, permission: str = READ) -> EntityFilter:
@@ -291,11 +329,26 @@ class Access:
         if permission not in self.permissions:
             self._unknown(permission)
             return NONE
-        found = self._now_compiled().grants(subject, permission).filter
-        if subject.limits is None:
-            return found
-        limits = [limit.on for limit in subject.limits if covers(limit.permissions, permission)]
-        return entity_filter(found.allow, found.deny, limits, subject.owners)
+        grants = self._granted(subject, permission)
+        deciders = self._deciders
+        if grants.denied or deciders is None or not self._asks(subject):
+            verdict = _NO_VERDICT
+        else:
+            verdict = deciders.entities(subject, permission)
+        if subject.limits is None and verdict == _NO_VERDICT:
+            return grants.filter
+        limits = None
+        if subject.limits is not None:
+            limits = [item.on for item in subject.limits if covers(item.permissions, permission)]
+        return entity_filter(
+            grants.filter.allow.union(verdict.allow),
+            grants.filter.deny.union(verdict.deny),
+            limits,
+            subject.owners,
+        )
+
+    def _granted(self, subject: Subject, permission: str) -> Grants:
+        return self._now_compiled().grants(subject, permission)
 
     # Explanations
 
@@ -336,6 +389,7 @@ class Access:
             reasons=decision.reasons,
             bindings=in_order(considered),
             limits=self._limits(subject, permission, facts, environment),
+            verdicts=tuple(self._verdicts(subject, permission, facts, environment)),
             generation=compiled.generation,
         )
 

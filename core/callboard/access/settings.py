@@ -170,6 +170,10 @@ class DecidersSettings(SettingsModel):
         default=timedelta(seconds=10),
         description="How long an answer holds for the same subject, permission and entity.",
     )
+    required: list[str] = Field(
+        default=[],
+        description="Plugins that must decide: while one is not loaded, everything is refused.",
+    )
 
 
 class RecordingSettings(SettingsModel):

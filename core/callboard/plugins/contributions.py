@@ -51,6 +51,7 @@ class Contributions:
     event_handlers: tuple[Contributed[c.EventHandler], ...] = ()
     webhooks: tuple[Contributed[c.Webhook], ...] = ()
     permissions: tuple[Contributed[c.Permission], ...] = ()
+    deciders: tuple[Contributed[c.Decider], ...] = ()
     metrics: tuple[Contributed[c.Metric], ...] = ()
     commands: tuple[Contributed[c.Command], ...] = ()
 
@@ -75,6 +76,7 @@ CONTRIBUTION_TYPES: Final[Mapping[str, type]] = {
     "event_handlers": c.EventHandler,
     "webhooks": c.Webhook,
     "permissions": c.Permission,
+    "deciders": c.Decider,
     "metrics": c.Metric,
     "commands": c.Command,
 }
