@@ -10,6 +10,10 @@ from starlette.responses import Response
 
 from callboard import __version__
 from callboard.errors import CallboardError, InputError
+from callboard_web.access import api as access_api
+from callboard_web.access import changes as access_changes
+from callboard_web.access import policies as access_policies
+from callboard_web.access import views as access
 from callboard_web.activity import views as activity
 from callboard_web.administration import views as administration
 from callboard_web.announcements import views as announcements
@@ -67,7 +71,8 @@ if TYPE_CHECKING:
 PAGES = (
     home, activity, organisation, catalog, catalog_bulk, catalog_export, catalog_indexes,
     saved_views, badges, stars, excerpts, entity, search, sources, problems, administration,
-    announcements, me, sessions, session_lists, sign_in, sign_ins, jobs, plugins, preferences,
+    announcements, access, access_policies, access_changes, access_api,
+    me, sessions, session_lists, sign_in, sign_ins, jobs, plugins, preferences,
     flash, live, hooks, api, tokens_api, health, static,
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ from typing import Final
 from callboard import contributions as c
 from callboard import hookimpl
 from callboard.i18n import Text, Translator
+from callboard_web.access import parts as access
 from callboard_web.activity import parts as activity_parts
 from callboard_web.administration import parts as administration_parts
 from callboard_web.announcements import parts as announcements_parts
@@ -72,6 +73,7 @@ PARTS: Final[tuple[Part, ...]] = (
     history.PART,
     administration_parts.PART,
     announcements_parts.PART,
+    access.PART,
     me_parts.PART,
     home.PART,
     saved_views.PART,

@@ -79,6 +79,7 @@ SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
 
 RESERVED: Final = frozenset(
     (
+        "access",
         "about", "access", "activity", "announcements", "api", "audit", "badge", "badges", "callboard",
         "cards", "domains", "export", "flash", "health", "healthz", "history", "hooks", "jobs",
         "live", "maintenance", "me", "metrics", "navigation", "ownership", "people", "plugins",
