@@ -80,7 +80,7 @@ SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
 RESERVED: Final = frozenset(
     (
         "access",
-        "about", "access", "activity", "announcements", "api", "audit", "badge", "badges", "callboard",
+        "about", "activity", "announcements", "api", "audit", "badge", "badges", "callboard",
         "cards", "domains", "export", "flash", "health", "healthz", "history", "hooks", "jobs",
         "live", "maintenance", "me", "metrics", "navigation", "ownership", "people", "plugins",
         "preferences", "problems", "raw", "readyz", "refresh", "relations", "search",
@@ -288,7 +288,8 @@ class Runtime:
         """Bring the tables to this version; see `callboard.database.upgrade`."""
         before = upgrade(self.database, self.branches())
         changed = [state for state in before if state.current != state.head]
-        if changed:
+        # The first tables of a new database are the beginning of the log, not a change in it.
+        if changed and any(state.current for state in before):
             with self.database.write() as connection:
                 record(
                     connection,
