@@ -63,7 +63,7 @@ class Browser:
 
     @property
     def signed_in(self) -> bool:
-        return self.client.get("/me/session").json()["left"] > 0
+        return bool(self.client.get("/me/session").json()["left"] > 0)
 
 
 def number_on(page: httpx2.Response) -> int:

@@ -15,7 +15,8 @@ const settings = JSON.parse(configuration);
 const require = createRequire(pathToFileURL(join(folder, "package.json")));
 const { default: Provider } = await import(pathToFileURL(require.resolve("oidc-provider")).href);
 
-const issuer = `http://127.0.0.1:${settings.port}`;
+// Another site than the portal at 127.0.0.1, so that cookies behave as between two companies.
+const issuer = `http://localhost:${settings.port}`;
 const people = new Map(Object.entries(settings.people));
 const asked = new Map();
 const adapters = new Map();

@@ -156,7 +156,7 @@ def serving(make: Callable[[str], Any]) -> Iterator[Any]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815 - the name is the server's
 
         def log_message(self, *arguments: object) -> None:
             """Say nothing."""

@@ -67,7 +67,7 @@ class GroupRule(SettingsModel):
     matches: Annotated[str, AfterValidator(_pattern)] = Field(
         default="",
         max_length=500,
-        description="A regular expression for the whole name; its named parts may stand in `group`.",
+        description="A regular expression for the whole name; named parts may stand in `group`.",
     )
     below: str = Field(
         default="",
@@ -122,7 +122,7 @@ class ProviderSettings(SettingsModel):
     client_authentication: Literal["auto", "client_secret_basic", "client_secret_post", "none"] = (
         Field(
             default="auto",
-            description="How the secret is sent; `auto` takes what the provider says it understands.",
+            description="How the secret is sent; `auto` does as the provider says it can.",
         )
     )
     scopes: tuple[str, ...] | None = Field(
@@ -311,7 +311,7 @@ class SignInSettings(SettingsModel):
         default=timedelta(minutes=10),
         ge=timedelta(minutes=1),
         le=timedelta(days=1),
-        description="How often the provider is asked again for a signed-in person and their groups.",
+        description="How often a provider is asked again for signed-in people and their groups.",
     )
     recheck_patience: Duration = Field(
         default=timedelta(hours=1),

@@ -7,7 +7,7 @@ from typing import Any, Final
 from authlib.oidc.core import CodeIDToken
 from joserfc import jws, jwt
 from joserfc.errors import BadSignatureError, ClaimError, JoseError, UnsupportedAlgorithmError
-from joserfc.jws import JWSAlgModel, JWSRegistry
+from joserfc.jws import JWSRegistry
 
 from callboard.i18n import Translator
 from callboard_web.sign_in.discovery import Discovery
@@ -29,7 +29,7 @@ class _Registry(JWSRegistry):
 
     max_header_length = 4096
 
-    def get_alg(self, name: str) -> JWSAlgModel:
+    def get_alg(self, name: str) -> Any:
         if name not in (self.allowed or ()) or name not in self.algorithms:
             raise UnsupportedAlgorithmError(name)
         return self.algorithms[name]

@@ -224,7 +224,7 @@ def _rule(rule: GroupRule) -> str:
     return f"{rule.below} … → {rule.group or 'group:default/{path}'}"
 
 
-def _listed(claims: Mapping[str, Any], provider: ProviderSettings | None) -> list[dict[str, str]]:
+def _listed(claims: Mapping[str, Any], provider: ProviderSettings | None) -> list[dict[str, Text]]:
     """Give claims for a table: those that are used say what for."""
     used: dict[str, Text] = {"sub": _("names the account"), "email": _("proves the address")}
     if provider is not None:
@@ -240,7 +240,7 @@ def _listed(claims: Mapping[str, Any], provider: ProviderSettings | None) -> lis
             "used": used.get(name, ""),
         }
         for name, value in sorted(shown(claims).items())
-    ]  # type: ignore[misc]
+    ]
 
 
 ROUTES = [
