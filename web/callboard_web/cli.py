@@ -15,6 +15,7 @@ from callboard.contributions import Command
 from callboard.errors import CallboardError
 from callboard.plugins import Contributed, describe
 from callboard_web.commands import (
+    audit,
     catalog,
     database,
     demo,
@@ -160,6 +161,7 @@ app.add_typer(catalog.app, name="catalog")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(maintenance.app, name="maintenance")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:
