@@ -40,6 +40,9 @@ from callboard_web.sign_in import views as sign_in
 from callboard_web.sign_in import views_attempts as sign_ins
 from callboard_web.stars import views as stars
 from callboard_web.tokens import api as tokens_api
+from callboard_web.tokens import views as tokens
+from callboard_web.tokens import views_accounts as service_accounts
+from callboard_web.tokens import views_all as all_tokens
 from callboard_web.tokens.machines import Machines
 from callboard_web.tokens.middleware import BearerMiddleware
 from callboard_web.views import (
@@ -73,7 +76,7 @@ PAGES = (
     saved_views, badges, stars, excerpts, entity, search, sources, problems, administration,
     announcements, access, access_policies, access_changes, access_api,
     me, sessions, session_lists, sign_in, sign_ins, jobs, plugins, preferences,
-    flash, live, hooks, api, tokens_api, health, static,
+    flash, live, hooks, api, tokens_api, tokens, service_accounts, all_tokens, health, static,
 )  # fmt: skip
 
 

@@ -38,7 +38,7 @@
       if (!menu.contains(event.target)) menu.open = false;
     }
     const copy = event.target.closest("[data-copy]");
-    if (copy) navigator.clipboard.writeText(copy.dataset.copy).then(() => say(copy.dataset.copy));
+    if (copy) navigator.clipboard.writeText(copy.dataset.copy).then(() => say(copy.dataset.copied || copy.dataset.copy));
   });
 
   document.addEventListener("keydown", (event) => {

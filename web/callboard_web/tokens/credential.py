@@ -16,6 +16,7 @@ from callboard.audit import record
 from callboard.database import Database
 from callboard.i18n import Text, Translator
 from callboard.identity import ANONYMOUS, CLIENT_ADDRESS, Principal, Subject
+from callboard_web.sessions.model import DEMO, LOCAL
 from callboard_web.sessions.models import account
 from callboard_web.sessions.service import Sessions
 from callboard_web.tokens import models, secret
@@ -194,7 +195,7 @@ class BearerCredential:
         )
 
     def _of_person(self, row: Any, now: datetime) -> Subject:
-        if row.account_active is None or not row.account_active:
+        if not row.account_active or not self._counts(row.account_method):
             raise self._known(
                 row, _("The account of the token's owner is deactivated."), "account deactivated"
             )
@@ -218,6 +219,10 @@ class BearerCredential:
             limits=self._limits(row),
             on_behalf_of=person.principal,
         )
+
+    def _counts(self, method: str) -> bool:
+        """Say whether a way to sign in lets its people have tokens, as it is configured now."""
+        return method != LOCAL and (method != DEMO or self.sessions.settings.demo)
 
     def _limits(self, row: Any) -> Any:
         token = token_of(row)

@@ -13,7 +13,7 @@ _: Final = Translator("callboard")
 
 MAKE: Final = service.MAKE
 REVOKE: Final = service.REVOKE
-READ: Final = "portal.token.read"
+READ: Final = service.READ
 WRITE_ACCOUNTS: Final = accounts.PERMISSION
 
 PART: Final = Part(

@@ -26,6 +26,7 @@ State = Literal["active", "expiring", "expired", "revoked"]
 MAKE: Final = "portal.token.make"
 ROTATE: Final = "portal.token.rotate"
 REVOKE: Final = "portal.token.revoke"
+READ: Final = "portal.token.read"
 
 UNUSED: Final = timedelta(days=90)
 """A token not used for as long counts as unused, and so does one never used after a day."""
@@ -47,7 +48,10 @@ class Owner:
         """Give the condition of the tokens that are theirs."""
         if self.service_account is not None:
             return _TABLE.c.service_account_id == self.service_account
-        return and_(_TABLE.c.owner == self.name, _TABLE.c.service_account_id.is_(None))
+        theirs = _TABLE.c.owner == self.name
+        if self.account is not None:
+            theirs |= _TABLE.c.account_id == self.account
+        return and_(theirs, _TABLE.c.service_account_id.is_(None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,7 +91,7 @@ async def answer(request: Request, error: Exception) -> Response:
     """Answer an error in the form the request asks for."""
     fault = fault_of(error)
     headers = dict(getattr(error, "headers", None) or {})
-    if request.url.path.startswith("/api/") or _is_by_token(request):
+    if request.url.path.startswith("/api/") or _is_by_token(request, headers):
         return _with(json_fault(request, fault), headers)
     if request.url.path.startswith(("/hooks/", "/metrics", "/healthz", "/readyz", "/static/")):
         return PlainTextResponse(f"{fault.message} {fault.hint}".strip(), fault.status, headers)
@@ -100,9 +100,13 @@ async def answer(request: Request, error: Exception) -> Response:
     return _with(await asyncio.to_thread(_page, portal_of(request), request, fault, error), headers)
 
 
-def _is_by_token(request: Request) -> bool:
-    """Say whether a machine asks, by a token that may be good or not: it reads no pages."""
-    return request.headers.get("authorization", "")[:7].lower() == "bearer "
+def _is_by_token(request: Request, headers: dict[str, str]) -> bool:
+    """Say whether a machine asks, by a token that may be good or not: it reads no pages.
+
+    One that stands in the address must not be repeated either, as the links of a page would.
+    """
+    shown = request.headers.get("authorization", "")[:7].lower() == "bearer "
+    return shown or "WWW-Authenticate" in headers
 
 
 def json_fault(request: Request, fault: Fault) -> JSONResponse:
