@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import true, update
 
 from callboard.database import Database
 from callboard.entities import Entity, EntityRef
@@ -68,7 +68,7 @@ def test_a_definition_is_kept_and_read(kept: Database) -> None:
         assert queries.load_source(connection, number, 3) == (1, TEXT, 0, 1)
         (version,) = queries.load_versions(connection, str(one.ref))
         assert (version.breaking, version.warning, version.ok) == (1, 0, 1)
-        totals = queries.load_totals(connection)
+        totals = queries.load_totals(connection, true())
         assert (totals.apis, totals.operations, totals.waiting) == (2, 2, 2)
         index = queries.load_index(connection, Filter(after=("one", str(one.ref))), 10)
         assert [row.ref for row in index] == ["api:default/two"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from callboard.contributions import FormContext, Fragment, PageContext
 from callboard.entities import EntityRef
@@ -80,10 +80,14 @@ def _page(
 ) -> Fragment:
     with context.host.read() as connection:
         listed = connection.execute(
-            select(api.c.ref, api.c.title).order_by(api.c.title).limit(LISTED)
+            select(api.c.ref, api.c.title)
+            .where(context.host.catalog.seen(api.c.ref))
+            .order_by(api.c.title)
+            .limit(LISTED)
         ).all()
         ref = _parsed(given["api"])
-        versions = queries.load_versions(connection, str(ref)) if ref else ()
+        known = _shown(context.host, connection, ref)
+        versions = queries.load_versions(connection, known.api.ref) if known else ()
     return Fragment(
         template="apis/compare.html",
         context={
@@ -107,12 +111,19 @@ def _parsed(text: str) -> EntityRef | None:
         return None
 
 
+def _shown(host: "Host", connection: Connection, ref: EntityRef | None) -> queries.Shown | None:
+    """Give what is known of an API, if there is one that the reader may see."""
+    if ref is None or ref not in host.catalog.visible([ref]):
+        return None
+    return queries.load_api(connection, str(ref))
+
+
 def _stored(host: "Host", text: str, field: str = "api") -> _Side:
     ref = _parsed(text)
     if ref is None:
         raise _FormFaultError(field, _("Name an API, such as api:default/orders."))
     with host.read() as connection:
-        shown = queries.load_api(connection, str(ref))
+        shown = _shown(host, connection, ref)
         if shown is None or shown.definition is None:
             raise _FormFaultError(field, _("There is no such API, or it is still being prepared."))
         content = load_text(connection, shown.definition.id)
@@ -122,9 +133,8 @@ def _stored(host: "Host", text: str, field: str = "api") -> _Side:
 def _other(host: "Host", given: Mapping[str, str]) -> _Side:
     """Give what to compare with: a text before a version before another API."""
     if given["text"].strip():
-        own = _parsed(given["api"])
         with host.read() as connection:
-            shown = queries.load_api(connection, str(own)) if own else None
+            shown = _shown(host, connection, _parsed(given["api"]))
         return _Side(_("the text below"), shown.api.type if shown else "", given["text"])
     if given["version"]:
         return _version(host, given)
@@ -135,11 +145,14 @@ def _other(host: "Host", given: Mapping[str, str]) -> _Side:
 
 def _version(host: "Host", given: Mapping[str, str]) -> _Side:
     number = given["version"]
-    ref = str(_parsed(given["api"]) or "")
     known = number.isascii() and number.isdecimal() and len(number) < 10
     with host.read() as connection:
-        row = queries.load_version(connection, ref, int(number)) if known else None
-        shown = queries.load_api(connection, ref)
+        shown = _shown(host, connection, _parsed(given["api"]))
+        row = (
+            queries.load_version(connection, shown.api.ref, int(number))
+            if known and shown
+            else None
+        )
         if row is None or shown is None:
             raise _FormFaultError("version", _("There is no such version of this API."))
         text = load_text(connection, row.definition_id)

@@ -1,11 +1,13 @@
 """The index of all APIs, at `/apis/`."""
 
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from callboard.contributions import Fragment, PageContext
 from callboard.entities import EntityRef
 from callboard_apis import words
+from callboard_apis.models import api
 from callboard_apis.queries import Filter, load_facets, load_index, load_totals
 from callboard_apis.views import STYLES
 
@@ -15,11 +17,12 @@ _SEPARATOR: Final = "\x1f"
 
 def draw_index(context: PageContext) -> Fragment:
     """All APIs with what is known of their definitions, filtered, a page at a time."""
-    chosen = _chosen(context.query)
+    seen = context.host.catalog.seen(api.c.ref)
+    chosen = replace(_chosen(context.query), seen=seen)
     with context.host.read() as connection:
         rows = list(load_index(connection, chosen, PAGE))
         facets = load_facets(connection, chosen)
-        totals = load_totals(connection)
+        totals = load_totals(connection, seen)
     more = len(rows) > PAGE
     del rows[PAGE:]
     owners = {row.owner: EntityRef.parse(row.owner) for row in rows if row.owner}

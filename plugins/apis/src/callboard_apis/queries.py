@@ -1,10 +1,10 @@
 """Reads for the pages: a fixed number of queries, however large a definition is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, true
 
 from callboard_apis.models import api, definition, item, source, version
 from callboard_apis.packing import unpack, unpack_text
@@ -181,13 +181,17 @@ def load_version(connection: Connection, ref: str, number: int) -> AnyRow | None
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What the index shows. `after` is title and reference of the last one of the page before."""
+    """What the index shows. `after` is title and reference of the last one of the page before.
+
+    `seen` says which APIs the reader may see.
+    """
 
     asked: str = ""
     type: str = ""
     owner: str = ""
     faulty: bool = False
     after: tuple[str, str] | None = None
+    seen: ColumnElement[bool] = field(default_factory=true)
 
 
 def load_index(connection: Connection, chosen: Filter, limit: int) -> Sequence[AnyRow]:
@@ -209,7 +213,7 @@ def load_index(connection: Connection, chosen: Filter, limit: int) -> Sequence[A
 
 
 def _conditions(chosen: Filter, *, without: str = "") -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
+    found: list[ColumnElement[bool]] = [chosen.seen]
     for word in chosen.asked.lower().split()[:MOST_WORDS]:
         named = func.lower(api.c.title).contains(word, autoescape=True)
         found.append(or_(named, api.c.ref.contains(word, autoescape=True)))
@@ -242,8 +246,8 @@ def load_facets(connection: Connection, chosen: Filter) -> dict[str, Sequence[An
     return found
 
 
-def load_totals(connection: Connection) -> AnyRow:
-    """Give how many APIs and operations there are, and how many of both are at fault."""
+def load_totals(connection: Connection, seen: ColumnElement[bool]) -> AnyRow:
+    """Give how many APIs and operations are seen, and how many of both are at fault."""
     return connection.execute(
         select(
             func.count(api.c.ref).label("apis"),
@@ -251,5 +255,7 @@ def load_totals(connection: Connection) -> AnyRow:
             func.coalesce(func.sum(definition.c.deprecated), 0).label("deprecated"),
             func.count(definition.c.id).filter(definition.c.faults > 0).label("faulty"),
             func.count(api.c.ref).filter(api.c.waiting).label("waiting"),
-        ).select_from(api.join(definition, isouter=True))
+        )
+        .select_from(api.join(definition, isouter=True))
+        .where(seen)
     ).one()

@@ -139,6 +139,8 @@ def _operation(host: "Host", api: str, key: str) -> Operation | None:
         ref = EntityRef.parse(api, default_kind="api")
     except CallboardError:
         return None
+    if ref not in host.catalog.visible([ref]):
+        return None
     with host.read() as connection:
         shown = queries.load_api(connection, str(ref))
         if shown is None or shown.definition is None:

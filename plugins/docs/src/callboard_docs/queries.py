@@ -1,10 +1,10 @@
 """Reads for the pages: a fixed number of queries, however much is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, or_, select
 
 from callboard.entities import EntityRef
 from callboard_docs.models import blob, entity, file, page, problem, rendition, section, site, tree
@@ -12,6 +12,9 @@ from callboard_docs.models import blob, entity, file, page, problem, rendition, 
 LIST: Final = 50
 RESULTS: Final = 30
 LONGEST_QUERY: Final = 200
+
+Seen = Callable[[ColumnElement[Any]], ColumnElement[bool]]
+"""Says that a column names an entity that the reader may see: `host.catalog.seen`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +26,28 @@ class Shown:
     version: Row[Any] | None = None
 
 
-def load_shown(connection: Connection, ref: EntityRef, version: str) -> Shown | None:
-    """Give the site of an entity, or that of the one it borrows from; None for one not known."""
+def load_shown(connection: Connection, ref: EntityRef, version: str, seen: Seen) -> Shown | None:
+    """Give the site of an entity, or that of the one it borrows from; None for one not known.
+
+    From one that the reader may not see nothing is borrowed.
+    """
     own = connection.execute(select(entity).where(entity.c.ref == str(ref))).first()
     if own is None:
         return None
     holder = own
     if own.target:
-        holder = connection.execute(select(entity).where(entity.c.ref == own.target)).first() or own
+        query = select(entity).where(entity.c.ref == own.target, seen(entity.c.ref))
+        holder = connection.execute(query).first() or own
     main = connection.execute(select(site).where(site.c.id == holder.site_id)).first()
     if main is None or not version:
         return Shown(own, main)
-    query = select(site).where(
+    versions = select(site).where(
         site.c.url == main.url,
         site.c.folder == main.folder,
         site.c.reference == main.reference,
         site.c.version == version,
     )
-    return Shown(own, main, connection.execute(query).first())
+    return Shown(own, main, connection.execute(versions).first())
 
 
 def load_page(connection: Connection, number: int, address: str) -> Any | None:
@@ -140,9 +147,9 @@ def search_site(connection: Connection, number: int, words: Sequence[str]) -> Se
 
 
 def load_index(
-    connection: Connection, words: Sequence[str], after: tuple[str, str] | None
+    connection: Connection, words: Sequence[str], after: tuple[str, str] | None, seen: Seen
 ) -> Sequence[Any]:
-    """Give entities that show documentation, by title, one more than are shown."""
+    """Give entities that show documentation and are seen, by title, one more than are shown."""
     holder = entity.alias()
     query = (
         select(
@@ -150,9 +157,14 @@ def load_index(
             site.c.pages, site.c.problems, site.c.changed_at, site.c.read_at,
             site.c.failing_since, site.c.title.label("name"),
         )
-        .join(holder, holder.c.ref == entity.c.target, isouter=True)
+        .join(
+            holder, and_(holder.c.ref == entity.c.target, seen(holder.c.ref)), isouter=True
+        )
         .join(site, site.c.id == func.coalesce(entity.c.site_id, holder.c.site_id), isouter=True)
-        .where(*(entity.c.folded.contains(word.casefold(), autoescape=True) for word in words))
+        .where(
+            seen(entity.c.ref),
+            *(entity.c.folded.contains(word.casefold(), autoescape=True) for word in words),
+        )
         .order_by(entity.c.title, entity.c.ref)
         .limit(LIST + 1)
     )  # fmt: skip
@@ -196,12 +208,26 @@ def load_holders(connection: Connection) -> dict[int, str]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def load_file(connection: Connection, number: int, name: str) -> bytes | None:
-    """Give the content of a file that a site serves."""
+def load_file(connection: Connection, number: int, name: str, seen: Seen) -> bytes | None:
+    """Give the content of a file that a site serves, of which the reader sees an entity."""
+    main = site.alias()
     query = (
         select(blob.c.content)
         .join(file, file.c.hash == blob.c.hash)
-        .where(file.c.site_id == number, file.c.name == name)
+        .where(
+            file.c.site_id == number,
+            file.c.name == name,
+            exists()
+            .where(site.c.id == number)
+            .where(
+                # A version of the site that an entity names has no entity itself.
+                main.c.url == site.c.url,
+                main.c.folder == site.c.folder,
+                main.c.reference == site.c.reference,
+                entity.c.site_id == main.c.id,
+                seen(entity.c.ref),
+            ),
+        )
     )
     content: bytes | None = connection.execute(query).scalar()
     return content

@@ -64,7 +64,7 @@ def _file(host: "Host", number: int, name: str, request: Request) -> Response:
     content = None
     if match is not None and match[1] in MEDIA and 0 < number < 2**31:
         with host.read() as connection:
-            content = load_file(connection, number, name)
+            content = load_file(connection, number, name, host.catalog.seen)
     if match is None or content is None:
         raise NotFoundError(_("There is no such file."))
     if request.headers.get("if-none-match") == tag:

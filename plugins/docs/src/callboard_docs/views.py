@@ -38,7 +38,8 @@ def draw_tab(context: EntityContext) -> Fragment | None:
     """A page of the documentation, a search in it, its pages as a list, or what is wrong in it."""
     version = context.query.get("version", "")[:250]
     with context.host.read() as connection:
-        shown = queries.load_shown(connection, context.entity.ref, version)
+        seen = context.host.catalog.seen
+        shown = queries.load_shown(connection, context.entity.ref, version, seen)
         if shown is None or shown.entity.fault or shown.site is None:
             return _nothing(context, shown)
         current = shown.version if version else shown.site
@@ -231,7 +232,7 @@ def draw_index(context: PageContext) -> Fragment:
         else None
     )
     with context.host.read() as connection:
-        rows = queries.load_index(connection, words_of(text), after)
+        rows = queries.load_index(connection, words_of(text), after, context.host.catalog.seen)
     shown = rows[: queries.LIST]
     refs = {EntityRef.parse(row.owner) for row in shown if row.owner}
     owners = context.host.catalog.titles(refs)

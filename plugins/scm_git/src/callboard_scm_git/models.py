@@ -51,6 +51,19 @@ folder: Final = Table(
     Index("uq_scm_git_folder", "repository_id", "path", unique=True),
 )
 
+entity: Final = Table(
+    "scm_git_entity",
+    metadata,
+    Column("ref", String(250), primary_key=True),
+    Column(
+        "repository_id",
+        ForeignKey("scm_git_repository.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+)
+"""Which entities a repository is shown for: who sees one of them may see its commits."""
+
 commit: Final = Table(
     "scm_git_commit",
     metadata,

@@ -4,10 +4,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, exists, select
 
 from callboard.repositories import Place
-from callboard_scm_git.models import activity, commit, contributor, folder, reference, repository
+from callboard_scm_git.models import (
+    activity,
+    commit,
+    contributor,
+    entity,
+    folder,
+    reference,
+    repository,
+)
 from callboard_scm_git.reading import YEAR, first_day
 
 
@@ -110,13 +118,16 @@ def load_figures(connection: Connection, number: int, now: datetime) -> Figures:
     )
 
 
-def load_recent(connection: Connection, *, limit: int) -> Sequence[Row[tuple[object, ...]]]:
-    """Give the newest commits of all repositories."""
+def load_recent(
+    connection: Connection, seen: ColumnElement[bool], *, limit: int
+) -> Sequence[Row[tuple[object, ...]]]:
+    """Give the newest commits of all repositories of entities that are `seen`."""
+    of_seen = exists().where(entity.c.repository_id == repository.c.id, seen)
     query = (
         select(commit, repository.c.url)
         .join(folder, folder.c.id == commit.c.folder_id)
         .join(repository, repository.c.id == folder.c.repository_id)
-        .where(folder.c.path == "")
+        .where(folder.c.path == "", of_seen)
         .order_by(commit.c.committed_at.desc(), repository.c.url, commit.c.position)
     )
     return connection.execute(query.limit(limit)).all()

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -34,10 +34,14 @@ class Outcome:
     error: str = ""
 
 
-def find_places(catalog: Catalog) -> dict[str, set[str]]:
-    """Give the folders that entities name, by repository."""
-    places = (place_of(entity) for entity in _entities(catalog))
-    return _by_repository(place for place in places if place is not None)
+def find_places(catalog: Catalog) -> dict[str, Place]:
+    """Give the places that entities name, by their references."""
+    return _places(_entities(catalog))
+
+
+def _places(entities: Iterable[Entity]) -> dict[str, Place]:
+    found = ((str(entity.ref), place_of(entity)) for entity in entities)
+    return {ref: place for ref, place in found if place is not None}
 
 
 def _entities(catalog: Catalog) -> Iterator[Entity]:
@@ -48,7 +52,7 @@ def _entities(catalog: Catalog) -> Iterator[Entity]:
             after = page[-1].ref
 
 
-def _by_repository(places: Iterator[Place]) -> dict[str, set[str]]:
+def _by_repository(places: Iterable[Place]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for place in places:
         found.setdefault(place.url, set()).add(place.folder)
@@ -62,8 +66,9 @@ def refresh_all(
 
     One that cannot be read is noted in its row and does not keep the others from being read.
     """
-    wanted = find_places(host.catalog)
-    _register_all(host, wanted)
+    places = find_places(host.catalog)
+    wanted = _by_repository(places.values())
+    _register_all(host, wanted, places)
     return read_many(host, wanted, progress)
 
 
@@ -82,13 +87,16 @@ def read_many(
     return sorted(outcomes, key=lambda outcome: outcome.url)
 
 
-def _register_all(host: "Host", wanted: dict[str, set[str]]) -> None:
+def _register_all(host: "Host", wanted: dict[str, set[str]], places: Mapping[str, Place]) -> None:
     with host.read() as connection:
         present = store.registered(connection)
-    if {url: paths | {""} for url, paths in wanted.items()} != present:
+        before = store.named(connection)
+    named = {ref: place.url for ref, place in places.items()}
+    if {url: paths | {""} for url, paths in wanted.items()} != present or before != named:
         with host.write() as connection:
             store.forget(connection, wanted)
             store.register(connection, wanted)
+            store.name(connection, store.named(connection), named)
 
 
 def read_one(host: "Host", url: str) -> Outcome:
@@ -148,15 +156,20 @@ def on_entities(context: EventContext) -> None:
     """Have the repositories of new and changed entities read, each once."""
     host = context.host
     refs = {EntityRef.parse(event.subject) for event in context.events}
-    places = (place_of(entity) for entity in host.catalog.get_many(refs).values())
-    wanted = _by_repository(place for place in places if place is not None)
-    if not wanted:
-        return
+    places = _places(host.catalog.get_many(refs).values())
+    wanted = _by_repository(places.values())
+    names = [str(ref) for ref in refs]
+    named = {ref: place.url for ref, place in places.items()}
     with host.read() as connection:
         present = store.registered(connection, wanted.keys())
-    if any(paths - present.get(url, set()) for url, paths in wanted.items()):
+        before = store.named(connection, names)
+    new = any(paths - present.get(url, set()) for url, paths in wanted.items())
+    if new or before != named:
         with host.write() as connection:
             store.register(connection, wanted)
+            store.name(connection, store.named(connection, names), named)
+    if not wanted:
+        return
     urls = sorted(wanted)
     if len(urls) >= TOGETHER:
         key = hashlib.sha256("\n".join(urls).encode()).hexdigest()

@@ -7,7 +7,15 @@ from typing import Final
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from callboard_scm_git.models import activity, commit, contributor, folder, reference, repository
+from callboard_scm_git.models import (
+    activity,
+    commit,
+    contributor,
+    entity,
+    folder,
+    reference,
+    repository,
+)
 from callboard_scm_git.reading import Known, Reading
 
 AT_ONCE: Final = 500
@@ -63,6 +71,31 @@ def _chunks(urls: Iterable[str]) -> Iterator[list[str]]:
     listed = sorted(urls)
     for start in range(0, len(listed), AT_ONCE):
         yield listed[start : start + AT_ONCE]
+
+
+def named(connection: Connection, refs: Collection[str] | None = None) -> dict[str, str]:
+    """Give the repositories of entities by reference; of all entities or of those named."""
+    query = select(entity.c.ref, repository.c.url).join(repository)
+    found: dict[str, str] = {}
+    for some in (None,) if refs is None else _chunks(refs):
+        chosen = query if some is None else query.where(entity.c.ref.in_(some))
+        found.update((row.ref, row.url) for row in connection.execute(chosen))
+    return found
+
+
+def name(connection: Connection, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Change which repositories entities name; those they name must be registered."""
+    changed = {ref: url for ref, url in now.items() if before.get(ref) != url}
+    for some in _chunks((before.keys() - now.keys()) | changed.keys()):
+        connection.execute(delete(entity).where(entity.c.ref.in_(some)))
+    numbers: dict[str, int] = {}
+    for some in _chunks(set(changed.values())):
+        query = select(repository.c.url, repository.c.id).where(repository.c.url.in_(some))
+        numbers.update((row.url, row.id) for row in connection.execute(query))
+    rows: list[dict[str, object]] = [
+        {"ref": ref, "repository_id": numbers[url]} for ref, url in sorted(changed.items())
+    ]
+    _insert_new(connection, entity, rows)
 
 
 def forget(connection: Connection, wanted: Wanted) -> None:

@@ -18,6 +18,7 @@ from callboard.entities import EntityRef
 from callboard.i18n import Translator
 from callboard.repositories import Place, commit_page, place_of, short_name
 from callboard_scm_git.chart import draw_chart
+from callboard_scm_git.models import entity
 from callboard_scm_git.queries import (
     Source,
     load_figures,
@@ -73,8 +74,9 @@ def _shared(place: Place, source: Source | None) -> dict[str, Any]:
 
 def draw_recent(context: PageContext) -> Fragment | None:
     """The newest commits of all repositories; nothing where none was read yet."""
+    seen = context.host.catalog.seen(entity.c.ref)
     with context.host.read() as connection:
-        commits = load_recent(connection, limit=HOME_COMMITS)
+        commits = load_recent(connection, seen, limit=HOME_COMMITS)
     if not commits:
         return None
     return Fragment(
