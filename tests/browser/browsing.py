@@ -113,14 +113,19 @@ def address(portal_runtime: Runtime) -> Iterator[str]:
 
 
 @contextmanager
-def demo_portal(folder: Path) -> Iterator[Runtime]:
-    """Give the portal of `callboard demo` with every plugin that is installed, all read."""
+def demo_portal(folder: Path, *, signs_in: bool = False) -> Iterator[Runtime]:
+    """Give the portal of `callboard demo` with every plugin that is installed, all read.
+
+    Everyone may do everything without signing in, unless it `signs_in` its people as the demo does.
+    """
     repositories = folder / "repositories"
     folder.mkdir(parents=True, exist_ok=True)
     build_organisation(repositories, now=datetime.now(UTC).replace(microsecond=0))
     config = folder / "callboard.yaml"
     text = demo_configuration(repositories, "sqlite:///callboard.sqlite3", 8000)
-    settings = {**yaml.safe_load(text), "access": {"anonymous": "administrator"}}
+    settings = yaml.safe_load(text)
+    if not signs_in:
+        settings |= {"access": {"anonymous": "administrator"}, "sessions": {"demo": False}}
     config.write_text(yaml.safe_dump(settings, allow_unicode=True), encoding="utf-8")
     runtime = Runtime.open(config, {})
     runtime.upgrade()

@@ -65,7 +65,27 @@ def demo_configuration(directory: Path, database_url: str, port: int) -> str:
             "organisation": "Yunhe Bank 云禾银行",
             "listen": f"127.0.0.1:{port}",
         },
-        "access": {"anonymous": "administrator"},
+        "sessions": {"demo": True},
+        "access": {
+            "administrators": ["user:default/li.wei"],
+            "bindings": [
+                {
+                    "role": "maintainer",
+                    "to": ["user:default/lin.wei", "user:default/gao.yuan"],
+                    "note": "They lead a centre.",
+                },
+                {
+                    "role": "security",
+                    "to": ["group:default/information-security"],
+                    "note": "It is their work.",
+                },
+                {
+                    "role": "auditor",
+                    "to": ["user:default/zhang.guoqiang"],
+                    "note": "He answers for it.",
+                },
+            ],
+        },
         "database": {"url": database_url},
         "catalog": {
             "sources": [

@@ -11,7 +11,7 @@ _: Final = Translator("callboard")
 PART: Final = Part(
     acts=(
         Act(
-            name="me", title=_("Say who you are"), path="/me", icon="user",
+            name="me", title=_("Open your page"), path="/me", icon="user",
             words=_("me profile account teams"),
         ),
         Act(

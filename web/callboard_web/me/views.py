@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from callboard.entities import Entity, EntityRef
-from callboard.errors import InputError
+from callboard.errors import ConflictError, InputError
 from callboard.i18n import Translator
 from callboard_catalog.query import ListRequest
 from callboard_web.formats import address
@@ -71,6 +71,11 @@ async def introduce(request: Request) -> Response:
 
 
 def _introduce(portal: Portal, request: Request, form: Form) -> Response:
+    if portal.subject(request).signed_in or portal.offers_sign_in(request):
+        raise ConflictError(
+            _("Who you are is known by signing in here."),
+            hint=_("Sign out, and sign in as somebody else."),
+        )
     ref = EntityRef.parse(form["ref"], default_kind="user") if form["ref"] else None
     found = portal.runtime.catalog.get(ref) if ref else None
     if ref and (found is None or ref.kind != "user"):

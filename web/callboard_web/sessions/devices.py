@@ -16,7 +16,7 @@ _BROWSERS: Final = (
     ("WeChat", r"\bMicroMessenger/"),
     ("DingTalk", r"\bDingTalk"),
     ("Feishu", r"\b(Lark|Feishu)"),
-    ("Chrome", r"\bChrom(e|ium)/|\bCriOS/"),
+    ("Chrome", r"Chrom(e|ium)/|\bCriOS/"),
     ("Safari", r"\bSafari/"),
     ("curl", r"^curl/"),
 )

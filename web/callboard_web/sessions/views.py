@@ -147,7 +147,7 @@ def _check_local(portal: Portal, request: Request, form: Form) -> Response:
 
 def signed_out(request: Request) -> Response:
     """Say that nobody is signed in, or ask whether the one who is wants to sign out."""
-    return _page(portal_of(request), request, "sessions/signed_out.html", {"next": "/"})
+    return _page(portal_of(request), request, "sessions/signed_out.html", {"leads": ""})
 
 
 def sign_out(request: Request) -> Response:
@@ -160,7 +160,7 @@ def sign_out(request: Request) -> Response:
     if leads:
         # Not a redirect: the policy of pages lets forms lead to the portal only.
         request.scope["state"]["subject"] = NOBODY
-        response = _page(portal, request, "sessions/signed_out.html", {"next": "/", "leads": leads})
+        response = _page(portal, request, "sessions/signed_out.html", {"leads": leads})
         response.headers["refresh"] = f"1; url={leads}"
     portal.sessions.cookie.clear(request, response)
     response.headers["clear-site-data"] = '"cache"'
