@@ -12,7 +12,7 @@ from callboard_web import csrf
 from callboard_web.formats import address
 from callboard_web.portal import here_of, portal_of, wants_fragment
 
-CHALLENGE: Final = {"www-authenticate": 'Bearer realm="callboard"'}
+CHALLENGE: Final = ("WWW-Authenticate", 'Bearer realm="callboard"')
 """RFC 9110, section 11.6.1: a 401 names a scheme. Browsers ask nobody for this one."""
 
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -25,9 +25,9 @@ async def answer(request: Request, message: Text) -> Response:
     if wants_fragment(request):
         return await asyncio.to_thread(_for_htmx, request, message)
     if not _is_navigation(request):
-        return PlainTextResponse(portal.text(request, message), 401, CHALLENGE)
+        return PlainTextResponse(portal.text(request, message), 401)
     if request.method in _SAFE:
-        return RedirectResponse(_sign_in(here_of(request)), 303, CHALLENGE)
+        return RedirectResponse(_sign_in(here_of(request)), 303)
     fields = await _fields(request)
     context = {
         "action": here_of(request),
@@ -37,12 +37,12 @@ async def answer(request: Request, message: Text) -> Response:
     }
     return await asyncio.to_thread(
         portal.page, request, "sessions/again.html", context,
-        status=401, headers=CHALLENGE, counts=False,
+        status=401, counts=False,
     )  # fmt: skip
 
 
 def _for_htmx(request: Request, message: Text) -> Response:
-    headers = dict(CHALLENGE)
+    headers = {}
     if request.method in _SAFE and "x-live" not in request.headers:
         current = urlsplit(request.headers.get("hx-current-url", ""))
         path = f"{current.path}?{current.query}" if current.query else current.path

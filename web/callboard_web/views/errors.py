@@ -91,7 +91,10 @@ async def answer(request: Request, error: Exception) -> Response:
     """Answer an error in the form the request asks for."""
     fault = fault_of(error)
     headers = dict(getattr(error, "headers", None) or {})
-    if request.url.path.startswith("/api/") or _is_by_token(request, headers):
+    for_machines = request.url.path.startswith("/api/") or _is_by_token(request, headers)
+    if fault.status == UNKNOWN:
+        headers.setdefault(*refusal.CHALLENGE)
+    if for_machines:
         return _with(json_fault(request, fault), headers)
     if request.url.path.startswith(("/hooks/", "/metrics", "/healthz", "/readyz", "/static/")):
         return PlainTextResponse(f"{fault.message} {fault.hint}".strip(), fault.status, headers)
