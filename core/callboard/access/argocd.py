@@ -235,15 +235,17 @@ def _objects(resource: str, given: str, project: Project) -> list[_Object]:
 
 
 def _application(way: str, project: Project) -> _Object:
-    """Give what `*`, `project/*`, `project/name` or `project/namespace/name` means."""
-    if set(way) <= {"*", "/"}:
+    """Give what `*`, `project/*` or `project/name` means.
+
+    Namespaces of a cluster are nothing in the catalog: `project/namespace/name` means more.
+    """
+    if way in ("*", "*/*"):
         return _Object(EVERYTHING)
     parts = way.split("/")
     if len(parts) == 2:
         return _scope(parts[0], parts[1], project)
     if len(parts) == 3:
-        found = _scope(parts[0], parts[2], project)
-        return found if parts[1] == "*" else replace(found, exact=False)
+        return replace(_scope(parts[0], parts[2], project), exact=False)
     return _Object(EVERYTHING, exact=False)
 
 

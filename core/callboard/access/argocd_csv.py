@@ -26,6 +26,9 @@ MOST_LINES: Final = 20_000
 MOST_ALTERNATIVES: Final = 64
 """Patterns that one with `{a,b}` may stand for."""
 
+_OPEN, _OR, _CLOSE = "\0{", "\0,", "\0}"
+"""Parts of alternatives, told from the same characters after a backslash."""
+
 _LENGTHS: Final = {"p": 6, "g": 3}
 
 
@@ -165,12 +168,12 @@ def _tokens(pattern: str) -> Iterator[str]:
             yield "?"
         elif char == "{":
             depth += 1
-            yield "{"
+            yield _OPEN
         elif char == "}" and depth:
             depth -= 1
-            yield "}"
+            yield _CLOSE
         elif char == "," and depth:
-            yield ","
+            yield _OR
         else:
             yield _literal(char)
     if depth:
@@ -195,13 +198,13 @@ def _alternation(pieces: list[str], at: int, *, nested: bool) -> tuple[list[str]
     while at < len(pieces):
         piece = pieces[at]
         at += 1
-        if piece == "{":
+        if piece == _OPEN:
             inner, at = _alternation(pieces, at, nested=True)
             ways = [way + one for way in ways for one in inner]
-        elif nested and piece in (",", "}"):
+        elif nested and piece in (_OR, _CLOSE):
             done += ways
             ways = [""]
-            if piece == "}":
+            if piece == _CLOSE:
                 return done, at
         else:
             again = piece == "*" and all(way.endswith("*") for way in ways)
