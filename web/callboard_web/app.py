@@ -17,6 +17,7 @@ from callboard_web.access import views as access
 from callboard_web.activity import views as activity
 from callboard_web.administration import views as administration
 from callboard_web.announcements import views as announcements
+from callboard_web.audit import views as audit
 from callboard_web.badges import views as badges
 from callboard_web.compression import CompressMiddleware
 from callboard_web.conditional import ConditionalMiddleware
@@ -74,7 +75,7 @@ if TYPE_CHECKING:
 PAGES = (
     home, activity, organisation, catalog, catalog_bulk, catalog_export, catalog_indexes,
     saved_views, badges, stars, excerpts, entity, search, sources, problems, administration,
-    announcements, access, access_policies, access_changes, access_api,
+    announcements, audit, access, access_policies, access_changes, access_api,
     me, sessions, session_lists, sign_in, sign_ins, jobs, plugins, preferences,
     flash, live, hooks, api, tokens_api, tokens, service_accounts, all_tokens, health, static,
 )  # fmt: skip

@@ -14,6 +14,7 @@ from callboard_web.access import parts as access
 from callboard_web.activity import parts as activity_parts
 from callboard_web.administration import parts as administration_parts
 from callboard_web.announcements import parts as announcements_parts
+from callboard_web.audit import parts as audit_parts
 from callboard_web.entities import cards, raw
 from callboard_web.graph import parts as graph
 from callboard_web.history import parts as history
@@ -73,6 +74,7 @@ PARTS: Final[tuple[Part, ...]] = (
     history.PART,
     administration_parts.PART,
     announcements_parts.PART,
+    audit_parts.PART,
     access.PART,
     me_parts.PART,
     home.PART,

@@ -17,6 +17,9 @@ BATCH: Final = 1000
 PRUNED: Final = "audit.log.prune"
 """The action of the entries that tell of a horizon."""
 
+CHECKPOINTED: Final = "audit.log.checkpoint"
+"""The action of the entries that tell of a checkpoint."""
+
 FaultKind = Literal["changed", "removed", "inserted", "moved", "replaced", "head", "checkpoint"]
 
 
@@ -72,7 +75,7 @@ def verify(
         _horizon(connection, head),
         _outside(connection),
         _queue(connection, outcome),
-        comparison.left_over(),
+        comparison.left_over(connection),
     ):
         for fault in found:
             outcome.faults += 1
@@ -188,7 +191,7 @@ class _Comparison:
         for checkpoint in self.waiting.pop(place.position, ()):
             yield from self._compared(checkpoint, place.hash)
 
-    def left_over(self) -> Iterator[Fault]:
+    def left_over(self, connection: Connection) -> Iterator[Fault]:
         """Say what became of checkpoints that the walk did not come by."""
         head = self.head
         for position, checkpoint in [
@@ -197,10 +200,7 @@ class _Comparison:
             if position == head.horizon_position:
                 yield from self._compared(checkpoint, head.horizon_hash)
             elif position < head.horizon_position and checkpoint.chain == head.chain:
-                self.told.append(
-                    f"The checkpoint of {checkpoint.at} at position {position} is older than what "
-                    f"is kept, which begins after position {head.horizon_position}."
-                )
+                yield from self._older(connection, checkpoint)
             elif position > head.position and checkpoint.chain == head.chain:
                 reason = (
                     f"the chain ends at position {head.position}, before the checkpoint of "
@@ -209,6 +209,21 @@ class _Comparison:
                 yield Fault("checkpoint", position, None, reason)
             else:
                 yield from self._compared(checkpoint, "")
+
+    def _older(self, connection: Connection, checkpoint: Checkpoint) -> Iterator[Fault]:
+        """Compare with what the log itself recorded when the checkpoint was made, if it still has.
+
+        The entries it was made of have been removed since.
+        """
+        query = select(audit_entry.c.after).where(audit_entry.c.action == CHECKPOINTED)
+        for after in connection.execute(query.execution_options(yield_per=BATCH)).scalars():
+            if after.get("position") == checkpoint.position:
+                yield from self._compared(checkpoint, str(after.get("hash")))
+                return
+        self.told.append(
+            f"The checkpoint of {checkpoint.at} at position {checkpoint.position} is older than "
+            f"what is kept, which begins after position {self.head.horizon_position}."
+        )
 
     def _compared(self, checkpoint: Checkpoint, found: str) -> Iterator[Fault]:
         position = checkpoint.position

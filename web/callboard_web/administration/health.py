@@ -15,6 +15,7 @@ from callboard.database import inspect_schema
 from callboard.i18n import Text, Translator
 from callboard.jobs import counts, oldest_waiting
 from callboard.plugins import PluginState
+from callboard_web.audit.state import findings as audit_findings
 
 if TYPE_CHECKING:
     from callboard_web.runtime import Runtime
@@ -48,6 +49,7 @@ def look(runtime: "Runtime") -> list[Finding]:
         (_("Jobs"), _jobs),
         (_("Sources"), _sources),
         (_("Plugins"), _plugins),
+        (_("Audit log"), audit_findings),
     )
     found: list[Finding] = []
     for title, examine in looks:

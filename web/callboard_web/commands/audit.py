@@ -24,6 +24,7 @@ from callboard.audit.delivery import Sent, sealed_after
 from callboard.audit.seal import Head, head_of, seal_all
 from callboard.audit.settings import AuditSettings
 from callboard.audit.verification import verify_and_record
+from callboard.audit.verify import CHECKPOINTED
 from callboard.errors import InputError, reason_of
 from callboard_web.audit.writing import TYPES, written
 from callboard_web.commands.common import opened
@@ -76,7 +77,7 @@ def checkpoint(
         made = make_checkpoint(head, moment(runtime.now()), runtime.portal.base_url, signer)
         with runtime.database.write() as connection:
             after = {"position": head.position, "hash": head.hash, "user": _user()}
-            record(connection, "audit.log.checkpoint", head.chain, after=after, at=runtime.now())
+            record(connection, CHECKPOINTED, head.chain, after=after, at=runtime.now())
     with _opened(output) as file:
         file.write(made.written())
 
