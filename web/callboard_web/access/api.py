@@ -24,6 +24,7 @@ from callboard_web.access.views import (
     text_of,
     verdict,
 )
+from callboard_web.access.words import origin_words, source_words
 from callboard_web.csrf import read_body
 from callboard_web.portal import Portal, portal_of
 from callboard_web.routing import guarded, public
@@ -129,6 +130,7 @@ def _told(portal: Portal, request: Request, subject: Subject, answer: Answer) ->
     def text(said: Text) -> str:
         return portal.text(request, said)
 
+    written = portal.allows(request, READ_POLICY)
     return {
         "subject": str(subject.principal),
         "permission": answer.permission.name,
@@ -141,7 +143,7 @@ def _told(portal: Portal, request: Request, subject: Subject, answer: Answer) ->
             {
                 "outcome": item.considered.outcome.replace(" ", "_"),
                 "why": text(item.why),
-                "binding": _binding(portal, request, item.considered.binding),
+                "binding": _binding(portal, request, item.considered.binding, written=written),
             }
             for item in answer.seen
         ],
@@ -191,7 +193,7 @@ def _role(portal: Portal, request: Request, role: Role) -> dict[str, Any]:
         "permissions": sorted(_access(portal).permissions_of(role.name)),
         "written": {"permissions": list(role.permissions), "includes": list(role.includes)},
         "origin": role.origin,
-        "source": portal.text(request, role.source),
+        "source": portal.text(request, source_words(role)),
     }
 
 
@@ -203,7 +205,9 @@ def bindings(request: Request) -> Response:
     found = narrowed(_access(portal).policy.bindings, directory, filters)
     limit = _number(request, "limit", LIMIT, MOST)
     offset = _number(request, "offset", 0, 1_000_000)
-    items = [_binding(portal, request, item) for item in found[offset : offset + limit]]
+    items = [
+        _binding(portal, request, item, written=True) for item in found[offset : offset + limit]
+    ]
     return JSONResponse({"items": items, "total": len(found), "limit": limit, "offset": offset})
 
 
@@ -216,7 +220,11 @@ def _number(request: Request, name: str, default: int, most: int) -> int:
     return int(text)
 
 
-def _binding(portal: Portal, request: Request, binding: Binding) -> dict[str, Any]:
+def _binding(
+    portal: Portal, request: Request, binding: Binding, *, written: bool
+) -> dict[str, Any]:
+    """Give a binding; the file and line where it is `written` is for who may read policies."""
+    source = source_words(binding) if written else origin_words(binding)
     return {
         "number": binding.number or None,
         "role": binding.role,
@@ -225,7 +233,7 @@ def _binding(portal: Portal, request: Request, binding: Binding) -> dict[str, An
         "effect": binding.effect,
         "note": binding.note,
         "origin": binding.origin,
-        "source": portal.text(request, binding.source),
+        "source": portal.text(request, source),
     }
 
 

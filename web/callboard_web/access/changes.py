@@ -25,9 +25,10 @@ from callboard_web.access.forms import (
     role_form,
 )
 from callboard_web.access.policies import shared
+from callboard_web.access.service import areas_of
 from callboard_web.access.subjects import Directory
 from callboard_web.access.views import text_of
-from callboard_web.access.words import AREAS, area_of, title_of
+from callboard_web.access.words import area_of, title_of
 from callboard_web.forms import Form, read_form
 from callboard_web.portal import HIGHEST, Crumb, Portal, number_of, portal_of
 from callboard_web.routing import guarded
@@ -405,7 +406,7 @@ def _role_page(
     title = title_of(access.policy.roles.get(name), name) if name else _("New role")
     context = {
         "form": form, "name": name, "title": title, "preview": None, "theirs": None,
-        "areas": [(AREAS.get(area, area), items) for area, items in areas.items()],
+        "areas": [(words, areas[area]) for area, words in areas_of(portal, areas)],
         "roles": [item for item in access.policy.roles.values() if item.name != name],
         "permission_title": lambda name: access.permissions[name].title,
         "crumbs": (Crumb(_("Access"), "/access"), Crumb(title)),

@@ -11,10 +11,10 @@ from callboard.access import Binding, Role
 from callboard.access.service import CHANGE
 from callboard.errors import NotFoundError
 from callboard.i18n import Text, Translator
+from callboard_web.access.service import areas_of
 from callboard_web.access.subjects import Directory
 from callboard_web.access.views import READ_POLICY, sections, text_of
 from callboard_web.access.words import (
-    AREAS,
     CHANGED_IN,
     ORIGINS,
     area_of,
@@ -99,7 +99,7 @@ def role(request: Request) -> Response:
         areas.setdefault(area_of(name), []).append((permission, _by(portal, found, name)))
     context = {
         "role": found,
-        "areas": [(AREAS.get(name, name), items) for name, items in sorted(areas.items())],
+        "areas": [(title, areas[name]) for name, title in areas_of(portal, areas)],
         "count": len(names),
         "bindings": rows_of(directory, bindings[:MOST_SHOWN]),
         "given": len(bindings),

@@ -9,7 +9,7 @@ from callboard.access.service import CHANGE, READ
 from callboard.entities import Entity, EntityRef
 from callboard.errors import InputError
 from callboard.i18n import Text, Translator
-from callboard.identity import EVERYTHING, Permission, Selector, Subject
+from callboard.identity import EVERYTHING, EntityFacts, Permission, Selector, Subject
 from callboard_catalog.query import ListRequest
 from callboard_web.access.subjects import Directory, Named
 from callboard_web.access.words import AREAS, area_of, selector_words, title_of, why
@@ -145,44 +145,65 @@ class Decisions:
             through=self.directory.all_named(binding.subjects & subject.called),
         )
 
-    def areas(self, subject: Subject) -> list[Area]:
-        """Give every permission as somebody has it, by area: the portal's first, then plugins'."""
+    def areas(self, subject: Subject, entity: Entity | None = None) -> list[Area]:
+        """Give every permission as somebody has it, by area; with an entity, those on it."""
         holdings = self.holdings(subject)
+        services = self.portal.runtime.services
+        facts = services.facts(entity.ref) if entity else None
         found: dict[str, list[Right]] = {}
         for permission in sorted(self.access.permissions.values(), key=lambda item: item.name):
-            right = self.right(subject, permission, holdings)
+            if facts is None:
+                right = self.right(subject, permission, holdings)
+            elif permission.about == "entity":
+                right = self._right_there(subject, permission, facts)
+            else:
+                continue
             found.setdefault(area_of(permission.name), []).append(right)
-        order = sorted(found, key=lambda name: (name not in AREAS, name))
-        return [Area(name=name, title=AREAS.get(name, name), rights=found[name]) for name in order]
+        return [
+            Area(name=name, title=title, rights=found[name])
+            for name, title in areas_of(self.portal, found)
+        ]
 
     def right(self, subject: Subject, permission: Permission, holdings: Iterable[Holding]) -> Right:
         """Give one permission as somebody has it."""
-        found = self.access.filter(subject, permission.name)
-        roles = list(
-            dict.fromkeys(
-                item.title
-                for item in holdings
-                if item.binding.effect == "allow"
-                and permission.name in self.access.permissions_of(item.binding.role)
-            )
-        )
+        name = permission.name
+        giving = [
+            item
+            for item in holdings
+            if item.binding.effect == "allow"
+            and name in self.access.permissions_of(item.binding.role)
+        ]
+        everywhere = _titles(item for item in giving if item.binding.on == EVERYTHING)
         if permission.about == "portal":
-            given = EVERYTHING in found.allow and not found.nothing and found.within is None
+            given = self.access.decide(subject, name).allowed
+            roles = everywhere if given else []
+            return Right(permission=permission, extent="all" if given else "none", roles=roles)
+        found = self.access.filter(subject, name)
+        roles = everywhere if found.everything else _titles(giving)
+        if not found.nothing:
             return Right(
                 permission=permission,
-                extent="all" if given else "none",
-                roles=roles if given else (),
+                extent="all" if found.everything else "some",
+                where=self._where(found.allow),
+                but=self._where(found.deny),
+                within=None if found.within is None else self._where(found.within),
+                roles=roles,
             )
-        if found.nothing:
-            return Right(permission=permission, extent="none")
-        return Right(
-            permission=permission,
-            extent="all" if found.everything else "some",
-            where=self._where(found.allow),
-            but=self._where(found.deny),
-            within=None if found.within is None else self._where(found.within),
-            roles=roles,
-        )
+        if self.access.anywhere(subject, name):  # a plugin decides, one by one
+            where = [(_("what is decided one by one"),)]
+            return Right(permission=permission, extent="some", where=where, roles=roles)
+        return Right(permission=permission, extent="none")
+
+    def _right_there(self, subject: Subject, permission: Permission, facts: EntityFacts) -> Right:
+        decision = self.access.decide(subject, permission.name, facts)
+        policy = self.access.policy
+        roles = [
+            title_of(policy.roles.get(item.binding.role), item.binding.role)
+            for item in decision.reasons
+            if item.binding and item.effect == "allow" and decision.allowed
+        ]
+        extent: Extent = "all" if decision.allowed else "none"
+        return Right(permission=permission, extent=extent, roles=list(dict.fromkeys(roles)))
 
     def _where(self, selectors: Iterable[Selector]) -> list[tuple[Text, ...]]:
         words = [selector_words(item, yours=self.yours) for item in selectors]
@@ -203,7 +224,11 @@ class Decisions:
         facts = services.facts(entity.ref) if entity else None
         environment = question.environment[:LONGEST]
         found = self.access.explain(subject, permission.name, facts, environment=environment)
-        seen = [self._seen(item, subject) for item in found.bindings if item.outcome != "subject"]
+        seen = [
+            self._seen(item, subject, about=facts is not None)
+            for item in found.bindings
+            if item.outcome != "subject"
+        ]
         right = self.right(subject, permission, self.holdings(subject))
         extent: Extent = "all" if found.allowed else "none"
         if entity is None and not environment:
@@ -234,14 +259,14 @@ class Decisions:
             administrators=self.administrators(),
         )
 
-    def _seen(self, item: Considered, subject: Subject) -> Seen:
+    def _seen(self, item: Considered, subject: Subject, *, about: bool) -> Seen:
         binding = item.binding
         return Seen(
             considered=item,
             title=title_of(item.role, binding.role),
             where=selector_words(binding.on, yours=self.yours),
             through=self.directory.all_named(binding.subjects & subject.called),
-            why=why(item, yours=self.yours),
+            why=why(item, yours=self.yours, about=about),
         )
 
     def administrators(self) -> list[Named]:
@@ -305,6 +330,22 @@ class Decisions:
             [(str(item.ref), item.title) for item in near],
             hint=_("Write its name or its reference, such as component:default/order-service."),
         )
+
+
+def _titles(holdings: Iterable[Holding]) -> list[Text]:
+    return list(dict.fromkeys(item.title for item in holdings))
+
+
+def areas_of(portal: Portal, names: Iterable[str]) -> list[tuple[str, Text]]:
+    """Give areas with their titles: the catalog, plugins, then what is about the portal itself.
+
+    A plugin is called as its link in the sidebar, where it has one.
+    """
+    links = portal.runtime.plugins.contributions.navigation
+    titles = {**{item.plugin: item.value.title for item in reversed(links)}, **AREAS}
+    order = {"catalog": 0, "portal": 2, "access": 3, "audit": 4}
+    ordered = sorted(names, key=lambda name: (order.get(name, 1), name))
+    return [(name, titles.get(name, name)) for name in ordered]
 
 
 def may_look(access: Access, subject: Subject) -> bool:

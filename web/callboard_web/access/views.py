@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from callboard.audit import record
+from callboard.entities import Entity
 from callboard.errors import InputError
 from callboard.i18n import Text, Translator
 from callboard.identity import Subject
@@ -21,7 +22,7 @@ from callboard_web.access.service import (
     may_look,
 )
 from callboard_web.access.subjects import Directory, subject_called
-from callboard_web.access.words import listed, source_words
+from callboard_web.access.words import listed, origin_words, source_words
 from callboard_web.portal import Crumb, Portal, portal_of
 from callboard_web.routing import guarded, public, reading
 
@@ -44,7 +45,7 @@ def mine(request: Request) -> Response:
     subject = portal.subject(request)
     refuse_unknown(portal, subject)
     decisions = Decisions(portal, yours=True)
-    context = _asked(request, decisions, subject) | _rights(request, decisions, subject)
+    context = _asked(request, decisions, subject)
     context |= {
         "subject": subject,
         "names": [name for name in subject.names if name != str(subject.principal)],
@@ -87,7 +88,6 @@ def explain(request: Request) -> Response:
     name = decisions.directory.find(wanted)
     context |= {"chosen": decisions.directory.named(name), "wanted": name, "subject": subject}
     context |= _asked(request, decisions, subject)
-    context |= _rights(request, decisions, subject)
     note_look(portal, request, name, _question(request))
     return portal.page(request, "access/explain.html", context)
 
@@ -138,15 +138,20 @@ def _question(request: Request) -> Question:
 def _asked(request: Request, decisions: Decisions, subject: Subject) -> dict[str, Any]:
     """Give the question with its answer, or with what is wrong with it."""
     question = _question(request)
-    answer, fault = None, None
-    if question.permission:
-        try:
+    answer, fault, there = None, None, None
+    try:
+        if question.permission:
             answer = decisions.ask(subject, question)
-        except UnknownWordError as error:
-            fault = error
-    elif question.entity or question.environment:
-        fault = UnknownWordError("permission", _("Choose what you ask about."))
-    return _page_of_question(request, decisions, answer=answer, fault=fault)
+        elif question.entity:
+            there = decisions.entity(question.entity)
+        elif question.environment:
+            fault = UnknownWordError("permission", _("Choose what you ask about."))
+    except UnknownWordError as error:
+        fault = error
+    return {
+        **_page_of_question(request, decisions, answer=answer, fault=fault),
+        **_rights(request, decisions, subject, there),
+    }
 
 
 def _page_of_question(
@@ -163,7 +168,7 @@ def _page_of_question(
         "verdict": verdict(answer) if answer else "",
         "fault": fault,
         "permissions": permissions_of(decisions),
-        "source_words": source_words,
+        "source_words": origin_words if decisions.yours else source_words,
         "address_of": lambda changed: address_with(request, changed),
     }
 
@@ -174,8 +179,11 @@ def permissions_of(decisions: Decisions) -> list[tuple[str, Text]]:
     return [(item.name, item.title) for item in sorted(found, key=lambda item: item.name)]
 
 
-def _rights(request: Request, decisions: Decisions, subject: Subject) -> dict[str, Any]:
-    areas = decisions.areas(subject)
+def _rights(
+    request: Request, decisions: Decisions, subject: Subject, there: Entity | None
+) -> dict[str, Any]:
+    """Give all permissions, or with an entity those on it."""
+    areas = decisions.areas(subject, there)
     rights = [right for area in areas for right in area.rights]
     show = text_of(request, "show")
     show = show if show in SHOWN else ""
@@ -188,6 +196,7 @@ def _rights(request: Request, decisions: Decisions, subject: Subject) -> dict[st
         "total": len(rights),
         "given": sum(right.extent != "none" for right in rights),
         "show": show,
+        "there": there,
         "holdings": decisions.holdings(subject),
         "teams": [
             decisions.directory.named(str(ref)) for ref in subject.mine if ref.kind == "group"

@@ -7,23 +7,23 @@ from callboard.access import FIELD_NAMES, Binding, Considered, Role
 from callboard.entities import EntityRef
 from callboard.errors import InputError
 from callboard.i18n import Text, Translator
-from callboard.identity import EVERYTHING, Permission, Selector
+from callboard.identity import EVERYTHING, Selector
 
 _: Final = Translator("callboard")
 
 AREAS: Final[Mapping[str, Text]] = {
-    "access": _("Access"),
-    "audit": _("Audit log"),
     "catalog": _("Catalog"),
     "portal": _("Portal"),
+    "access": _("Access"),
+    "audit": _("Audit log"),
 }
-"""What the first part of a permission's name stands for; that of a plugin is its name."""
+"""What the first part of a permission's name stands for, where it is no plugin's name."""
 
 ORIGINS: Final[Mapping[str, Text]] = {
     "built-in": _("Built in"),
     "settings": _("Settings file"),
     "repository": _("Policy files"),
-    "pages": _("These pages"),
+    "pages": _("Portal pages"),
     "session": _("Signing in"),
 }
 
@@ -93,11 +93,10 @@ def _short(value: str, kind: str) -> str:
         return value
 
 
-def why(seen: Considered, *, yours: bool) -> Text:
-    """Say what came of a binding that was looked at, in a few words."""
+def why(seen: Considered, *, yours: bool, about: bool) -> Text:
+    """Say what came of a binding that was looked at; `about` tells whether it was an entity."""
     if seen.outcome == "entity":
-        fields = [FIELD_NAMES[name] for name in seen.fields]
-        return _("Meant are other entities: %(fields)s", fields=listed(fields))
+        return _why_not_there(seen, yours=yours, about=about)
     if seen.outcome == "role":
         return _("Its role does not have this permission")
     if seen.outcome == "no role":
@@ -111,18 +110,31 @@ def why(seen: Considered, *, yours: bool) -> Text:
     return _("It gives it to you") if yours else _("It gives it to them")
 
 
+def _why_not_there(seen: Considered, *, yours: bool, about: bool) -> Text:
+    if not about:
+        return _("It is for some entities only")
+    if seen.fields == ("owned",):
+        if yours:
+            return _("Neither you nor your teams own it")
+        return _("Neither they nor their teams own it")
+    fields = [FIELD_NAMES[name] for name in seen.fields]
+    return _("It is for other entities: %(fields)s", fields=listed(fields))
+
+
 def title_of(role: Role | None, name: str) -> Text:
     """Give what people call a role."""
     return (role.title or role.name) if role else name
 
 
-def title_of_permission(permission: Permission | None, name: str) -> Text:
-    """Give what a permission lets one do, in words."""
-    return permission.title if permission else name
-
-
 def source_words(thing: Role | Binding) -> Text:
-    """Say where a role or binding is written."""
-    if thing.origin in ("built-in", "pages", "session"):
-        return ORIGINS[thing.origin]
-    return thing.source or ORIGINS[thing.origin]
+    """Say where a role or binding is written, with the line; of the settings' path the file."""
+    if thing.origin == "settings":
+        return str(thing.source).replace("\\", "/").rpartition("/")[2] or ORIGINS["settings"]
+    if thing.origin == "repository":
+        return thing.source or ORIGINS["repository"]
+    return ORIGINS[thing.origin]
+
+
+def origin_words(thing: Role | Binding) -> Text:
+    """Say where a role or binding is written to those who may not read policies."""
+    return ORIGINS[thing.origin]
