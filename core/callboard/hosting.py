@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from callboard import events
 from callboard.access import Access, AccessSettings, Decision
+from callboard.access.requests import Recorder
 from callboard.access.service import READ
 from callboard.audit import record
 from callboard.audit.folding import Folding
@@ -80,6 +81,13 @@ class Services:
         return Folding(self.database, self.clock)
 
     @cached_property
+    def recorder(self) -> Recorder:
+        """What records requests; it writes once it is started."""
+        return Recorder(
+            self.database, self.settings.section(AccessSettings).recording, self.clock
+        )
+
+    @cached_property
     def access(self) -> Access:
         """What decides; made when it is first asked for, with the permissions of then."""
         return Access(
@@ -90,6 +98,7 @@ class Services:
             strict=self.strict,
             place=self._written,
             deciders=self.deciders,
+            recorder=self.recorder,
         )
 
     def _written(self, what: str, index: int) -> str:

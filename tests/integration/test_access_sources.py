@@ -87,9 +87,8 @@ class Site:
         self.git("add", "-A")
         self.git("commit", "-qm", "Change policies")
 
-    @property
     def source(self) -> PolicySource:
-        """The first folder or repository."""
+        """Give the first folder or repository."""
         return next(item for item in self.access.sources if item.kind in ("git", "folder"))
 
     def starts(self) -> bool:
@@ -106,12 +105,12 @@ def site(database: Database, clock: Clock, tmp_path: Path) -> Site:
 def test_a_folder_is_in_force_once_it_was_read(site: Site) -> None:
     site.write("policies/a.yaml", GIVES)
     site.use({"path": "policies/**"})
-    assert site.source.state == "waiting"
+    assert site.source().state == "waiting"
     site.read()
     assert site.starts()
-    assert site.source.state == "ok"
-    assert (site.source.roles, site.source.bindings, site.source.faults) == (1, 1, ())
-    assert site.source.read_at == site.clock()
+    assert site.source().state == "ok"
+    assert (site.source().roles, site.source().bindings, site.source().faults) == (1, 1, ())
+    assert site.source().read_at == site.clock()
     reason = site.access.decide(EVE, START).reasons[0]
     assert "policies/a.yaml:5" in str(reason.text)
     assert site.access.decide(EVE, CHANGE_POLICY).allowed is False
@@ -121,7 +120,7 @@ def test_a_repository_is_read_at_a_revision(site: Site) -> None:
     site.commit(GIVES)
     site.use({"git": str(site.folder / "origin"), "path": "policies/*.yaml", "branch": "main"})
     site.read()
-    first = site.source.revision
+    first = site.source().revision
     assert site.starts()
     assert len(first) == 40
     assert site.access.policy.roles["starter"].source == "origin/policies/a.yaml:2"
@@ -129,11 +128,11 @@ def test_a_repository_is_read_at_a_revision(site: Site) -> None:
     assert site.starts()
     site.read()
     assert not site.starts()
-    assert site.source.revision != first
+    assert site.source().revision != first
     site.git("rm", "-q", "policies/a.yaml")
     site.git("commit", "-qm", "Remove")
     site.read()
-    assert site.source.roles == 0
+    assert site.source().roles == 0
 
 
 def test_until_it_was_read_only_administrators_of_the_settings_may_do_anything(
@@ -184,13 +183,13 @@ def test_a_source_that_cannot_be_read_keeps_its_last_good_state(site: Site) -> N
     site.clock.advance(timedelta(minutes=5))
     site.read()
     assert site.starts()
-    source = site.source
+    source = site.source()
     assert (source.state, source.succeeded_at) == ("failing", read)
     assert source.failing_since == read + timedelta(minutes=5)
     assert str(site.folder / "origin") in str(source.error)
     (site.folder / "away").rename(site.folder / "origin")
     site.read()
-    assert site.source.state == "ok"
+    assert site.source().state == "ok"
 
 
 def test_a_change_is_audited_once(site: Site) -> None:
@@ -201,7 +200,7 @@ def test_a_change_is_audited_once(site: Site) -> None:
     site.clock.advance(timedelta(minutes=1))
     site.read()
     assert site.access.generation == generation
-    assert site.source.read_at == site.clock()
+    assert site.source().read_at == site.clock()
     with site.database.read() as connection:
         (entry,) = audit.entries(connection)
         (told,) = events.read(connection, 0, ("access.",))
@@ -218,7 +217,7 @@ def test_a_source_no_longer_named_is_forgotten(site: Site) -> None:
     assert not site.starts()
     site.read()
     site.use({"path": "policies/*.yaml"})
-    assert site.source.state == "waiting"
+    assert site.source().state == "waiting"
 
 
 def test_a_role_of_pages_gives_way_to_one_of_a_file(site: Site) -> None:

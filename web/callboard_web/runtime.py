@@ -326,6 +326,7 @@ class Runtime:
         if serve:
             self.events.start()
             self.warmer.start()
+            self.services.recorder.start()
         if self._lock is not None:
             jobs.take_over()
         if serve or worker:
@@ -357,6 +358,7 @@ class Runtime:
         if self._started:
             self.events.stop()
             self.warmer.stop()
+            self.services.recorder.stop()
             self.jobs.stop(JOBS_STOP_SECONDS)
             if self.sealer is not None:
                 self.sealer.stop()

@@ -169,6 +169,16 @@ class Compiled:
                 self._kept.popitem(last=False)
         return made
 
+    def answer(
+        self, subject: Subject, permission: str, facts: EntityFacts | None, environment: str
+    ) -> "Answer":
+        """Say what roles and bindings say; what narrows tokens is not looked at."""
+        grants, mine = self.grants(subject, permission), subject.owners
+        return Answer(
+            grants.deny.reasons(facts, mine, environment),
+            grants.allow.reasons(facts, mine, environment),
+        )
+
     def _grants(self, subject: Subject, permission: str) -> Grants:
         chosen = [
             binding
@@ -184,6 +194,27 @@ class Compiled:
         return Grants(
             allow, deny, entity_filter(allow.selectors, deny.selectors, mine=subject.owners)
         )
+
+
+NOTHING: Final = Reason(effect="deny", text=_("Nothing allows it."))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What roles and bindings say of one request: what denies, and what allows."""
+
+    denied: tuple[Reason, ...]
+    granted: tuple[Reason, ...]
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it may be done."""
+        return bool(self.granted) and not self.denied
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """All of it, the one that decided first."""
+        return (*self.denied, *self.granted) or (NOTHING,)
 
 
 def is_break_glass(subject: Subject) -> bool:

@@ -20,7 +20,7 @@ from callboard.access.assembly import (
     selector_of,
     unnamed,
 )
-from callboard.access.compiled import Compiled, Grants, is_break_glass, within
+from callboard.access.compiled import Answer, Compiled, Grants, is_break_glass, within
 from callboard.access.defaults import BUILT_IN
 from callboard.access.dry_run import Differences, compare
 from callboard.access.explaining import (
@@ -34,6 +34,7 @@ from callboard.access.explaining import (
 )
 from callboard.access.filters import NONE, EntityFilter, entity_filter
 from callboard.access.model import Binding, Decision, Policy, PolicyFault, Reason, covers
+from callboard.access.requests import Recorder, Request
 from callboard.access.settings import AccessSettings, BindingSettings, RoleSettings
 from callboard.access.sources import PolicySource, kept_sources
 from callboard.access.store import PolicyStore, read_bindings, read_generation, read_roles
@@ -55,7 +56,6 @@ CHANGE: Final = "access.policy.change"
 
 _LIMITED: Final = Reason(effect="deny", text=_("The token is not made for this."))
 _NO_VERDICT: Final = EntityVerdict()
-_NOTHING: Final = Reason(effect="deny", text=_("Nothing allows it."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +114,11 @@ class Access:
         now: Callable[[], datetime] = _utc_now,
         strict: bool = False,
         deciders: "Deciders | None" = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.settings = settings
         self._deciders = deciders
+        self._recorder = recorder
         self.permissions = {item.name: item for item in permissions}
         self.strict = strict
         self.subject_for: Callable[[EntityRef], Subject] = _person
@@ -268,25 +270,24 @@ class Access:
         """
         if permission not in self.permissions:
             return self._unknown(permission)
-        grants = self._now_compiled().grants(subject, permission)
-        mine = subject.owners
-        denied = grants.deny.reasons(facts, mine, environment)
-        allowed = grants.allow.reasons(facts, mine, environment)
+        decision = self._decide(subject, permission, facts, environment)
+        if self._recorder is not None and self._recorder.chosen():
+            request = Request(subject, permission, facts, environment)
+            self._recorder.note(request, decision.allowed)
+        return decision
+
+    def _decide(
+        self, subject: Subject, permission: str, facts: EntityFacts | None, environment: str
+    ) -> Decision:
+        answer = self._now_compiled().answer(subject, permission, facts, environment)
         if subject.limits is not None and not within(
-            subject.limits, permission, facts, mine, environment
+            subject.limits, permission, facts, subject.owners, environment
         ):
-            denied = (*denied, _LIMITED)
-        if not denied and self._asks(subject):
+            answer = replace(answer, denied=(*answer.denied, _LIMITED))
+        if not answer.denied and self._asks(subject):
             for item in self._verdicts(subject, permission, facts, environment):
-                reason = Reason(effect="deny", text=item.reason)
-                if item.verdict == "deny":
-                    denied = (*denied, reason)
-                elif item.verdict == "allow":
-                    allowed = (*allowed, replace(reason, effect="allow"))
-        reasons = (*denied, *allowed) or (_NOTHING,)
-        return Decision(
-            allowed=bool(allowed) and not denied, permission=permission, reasons=reasons
-        )
+                answer = _with_verdict(answer, item)
+        return Decision(allowed=answer.allowed, permission=permission, reasons=answer.reasons)
 
     def _asks(self, subject: Subject) -> bool:
         """Say whether deciders take part; break-glass works without them."""
@@ -367,7 +368,7 @@ class Access:
             reason = Reason(effect="deny", text=_("Nobody declares this permission."))
             decision = Decision(allowed=False, permission=permission, reasons=(reason,))
         else:
-            decision = self.decide(subject, permission, facts, environment=environment)
+            decision = self._decide(subject, permission, facts, environment)
         bindings = {id(item): item for item in compiled.policy.bindings}
         bindings |= {id(item): item for item in compiled.bindings_of(subject)}
         considered = [
@@ -442,6 +443,14 @@ class Access:
             raise RuntimeError("Without a database no requests are recorded.")
         present = self._now_compiled()
         return compare(self._database, present, self._compile(policy, present.generation))
+
+
+def _with_verdict(answer: Answer, item: ConsideredVerdict) -> Answer:
+    if item.verdict == "deny":
+        return replace(answer, denied=(*answer.denied, Reason(effect="deny", text=item.reason)))
+    if item.verdict == "allow":
+        return replace(answer, granted=(*answer.granted, Reason(effect="allow", text=item.reason)))
+    return answer
 
 
 def _called(name: str) -> Subject:
