@@ -15,6 +15,8 @@ from starlette.types import Scope
 from callboard.contributions import Metric, Sample
 from callboard.jobs import counts, oldest_waiting
 from callboard.plugins import Contributed, PluginState
+from callboard_web.sessions.model import LOCAL
+from callboard_web.sessions.store import open_by_method
 
 if TYPE_CHECKING:
     from callboard_web.runtime import Runtime
@@ -70,6 +72,7 @@ class _RuntimeCollector(Collector):
     def collect(self) -> Iterable[Family]:
         yield from self._plugins()
         yield from self._jobs()
+        yield from self._sessions()
         yield from self._contributed(self._runtime.plugins.contributions.metrics)
 
     def _plugins(self) -> Iterable[Family]:
@@ -108,6 +111,17 @@ class _RuntimeCollector(Collector):
             "For how long the run that waits longest has been due.",
             value=oldest.total_seconds(),
         )
+
+    def _sessions(self) -> Iterable[Family]:
+        """Tell of a local administrator even while there is none: an alarm needs the series."""
+        with self._runtime.database.read() as connection:
+            numbers = {LOCAL: 0, **open_by_method(connection, self._runtime.now())}
+        family = GaugeMetricFamily(
+            "callboard_sessions", "Open sessions, by the way people signed in.", labels=("method",)
+        )
+        for method, number in numbers.items():
+            family.add_metric((method,), number)
+        yield family
 
     def _contributed(self, metrics: Sequence[Contributed[Metric]]) -> Iterable[Family]:
         results = self._runtime.plugins.call_all(

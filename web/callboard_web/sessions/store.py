@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, select
 
 from callboard import events
 from callboard.audit import record
@@ -48,6 +48,13 @@ def session_of(row: Any) -> Session:
         address=row.address,
         agent=row.agent,
     )
+
+
+def open_by_method(connection: Connection, now: datetime) -> dict[str, int]:
+    """Give how many sessions are open, by the way people signed in."""
+    statement = select(SESSION.c.method, func.count()).where(SESSION.c.ends_at > now)
+    rows = connection.execute(statement.group_by(SESSION.c.method))
+    return {method: number for method, number in rows}  # noqa: C416 - rows are no pairs to mypy
 
 
 def end(
