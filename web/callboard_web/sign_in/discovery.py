@@ -132,15 +132,12 @@ class Discovery:
         for item in listed[:MOST_KEYS]:
             if not isinstance(item, dict) or item.get("kty") not in KINDS.values():
                 continue
-            if item.get("use", "sig") != "sig":
+            if item.get("use", "sig") != "sig" or not _is_long_enough(item):
                 continue
             try:
-                key = import_key(item)
-                bits = getattr(key.public_key, "key_size", 0) if item["kty"] == "RSA" else None
+                keys.append(import_key(item))
             except (JoseError, ValueError, TypeError, KeyError):
                 continue  # a key of a kind this version does not know
-            if bits is None or bits >= LEAST_RSA_BITS:
-                keys.append(key)
         return keys
 
 
@@ -154,6 +151,11 @@ def _fitting(keys: list[Key], kid: str | None, algorithm: str) -> Key | None:
         and key.get("alg", algorithm) == algorithm
     ]
     return fitting[0] if len(fitting) == 1 else None
+
+
+def _is_long_enough(key: Mapping[str, Any]) -> bool:
+    """Say whether a key cannot be guessed. `n` is the modulus, six bits a character."""
+    return key["kty"] != "RSA" or len(str(key.get("n", ""))) * 6 >= LEAST_RSA_BITS
 
 
 def _endpoint(told: Mapping[str, Any], name: str, *, needed: bool = True) -> str:

@@ -28,6 +28,7 @@ class _Registry(JWSRegistry):
     """Takes headers as providers send them: longer ones, and with fields of their own."""
 
     max_header_length = 4096
+    max_payload_length = LONGEST
 
     def get_alg(self, name: str) -> Any:
         if name not in (self.allowed or ()) or name not in self.algorithms:
