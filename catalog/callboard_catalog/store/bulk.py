@@ -11,6 +11,7 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    any_,
     delete,
     func,
     literal,
@@ -40,7 +41,7 @@ def one_of(
         given = func.json_each(literal(orjson.dumps(listed).decode())).table_valued("value")
         return column.in_(select(given.c.value))
     kind = BigInteger() if isinstance(column.type, Integer) else Text()
-    return column == func.any(literal(listed, ARRAY(kind)))
+    return column == any_(literal(listed, ARRAY(kind)))
 
 
 def insert_rows(
