@@ -25,6 +25,7 @@ from callboard_web.commands import (
     password,
     plugins,
     serve,
+    token,
 )
 from callboard_web.commands.common import opened
 from callboard_web.runtime import Runtime
@@ -161,6 +162,7 @@ app.add_typer(catalog.app, name="catalog")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(maintenance.app, name="maintenance")
+app.add_typer(token.app, name="token")
 app.add_typer(audit.app, name="audit")
 
 

@@ -15,7 +15,7 @@ from callboard.database import Database
 from callboard.entities import EntityRef
 from callboard.errors import ConflictError, InputError, NotFoundError
 from callboard.i18n import Translator
-from callboard.identity import SYSTEM, asking
+from callboard.identity import SYSTEM, Principal, asking
 from callboard_web.tokens import models
 
 _ = Translator("callboard")
@@ -86,7 +86,14 @@ class ServiceAccounts:
             row = connection.execute(select(_TABLE).where(_TABLE.c.name == name)).one_or_none()
         return _account(row) if row else None
 
-    def make(self, name: str, purpose: str, owner: EntityRef | None, by: str) -> None:
+    def make(
+        self,
+        name: str,
+        purpose: str,
+        owner: EntityRef | None,
+        *,
+        on_behalf_of: Principal | None = None,
+    ) -> None:
         """Make an account; raises `InputError` or `ConflictError` for a name that cannot be."""
         if not _NAME.fullmatch(name):
             raise InputError(
@@ -94,11 +101,15 @@ class ServiceAccounts:
             )
         now = self.now()
         values = {"purpose": purpose[:LONGEST_PURPOSE], "owner": str(owner) if owner else ""}
+        by = str(on_behalf_of or _asker())[:300]
         row = {**values, "name": name, "created_at": now, "created_by": by, "closed_at": None}
         try:
             with self.database.write() as connection:
                 connection.execute(insert(_TABLE).values(row))
-                record(connection, PERMISSION, PREFIX + name, after=values, at=now)
+                record(
+                    connection, PERMISSION, PREFIX + name, after=values, on_behalf_of=on_behalf_of,
+                    at=now,
+                )  # fmt: skip
                 _publish(connection, "made", name, now)
         except IntegrityError as error:
             raise ConflictError(
@@ -136,10 +147,15 @@ class ServiceAccounts:
             _publish(connection, what, name, now)
 
 
-def _publish(connection: Connection, what: str, name: str, at: datetime) -> None:
+def _asker() -> Principal:
     subject = asking()
-    actor = subject.principal if subject else SYSTEM
-    events.publish(connection, f"portal.service_account.{what}", PREFIX + name, actor=actor, at=at)
+    return subject.principal if subject else SYSTEM
+
+
+def _publish(connection: Connection, what: str, name: str, at: datetime) -> None:
+    events.publish(
+        connection, f"portal.service_account.{what}", PREFIX + name, actor=_asker(), at=at
+    )
 
 
 def _row(connection: Connection, name: str) -> Any:

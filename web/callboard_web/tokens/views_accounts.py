@@ -87,9 +87,7 @@ def _make(request: Request, sent: Form) -> Response:
         )
     if not sent.faults:
         try:
-            machines_of(request).accounts.make(
-                name, sent["purpose"], owner, str(portal.subject(request).principal)[:300]
-            )
+            machines_of(request).accounts.make(name, sent["purpose"], owner)
         except (InputError, ConflictError) as error:
             sent.faults["name"] = error.message
     if sent.faults:
