@@ -1,6 +1,9 @@
 """Roles and bindings made in pages: on both databases, by several at once."""
 
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,6 +13,7 @@ import pytest
 from callboard import audit, events
 from callboard.access import Access, AccessSettings, Change, FormError, PolicyStore
 from callboard.access.parts import CHANGE_POLICY, PERMISSIONS
+from callboard.access.service import FRESH_SECONDS
 from callboard.database import Database
 from callboard.entities import EntityRef
 from callboard.errors import ConflictError, InputError, NotFoundError
@@ -278,3 +282,51 @@ def test_a_change_can_be_tried(make: Open) -> None:
     narrow = access.store.draft(Change(settings=binding(on={"owned": True})))
     assert Selector(owned=True) in {item.on for item in narrow.bindings if item.origin == "pages"}
     assert access.policy.roles["starter"].permissions == ("ci.*",)
+
+
+CHANGE_IN_A_PROCESS = """
+import sys
+from datetime import UTC, datetime
+from callboard.access import Access, AccessSettings
+from callboard.access.parts import PERMISSIONS
+from callboard.database import Database
+from callboard.errors import ConflictError
+
+url, version, title = sys.argv[1:]
+database = Database(url)
+access = Access(AccessSettings(), PERMISSIONS, database=database, now=lambda: datetime.now(UTC))
+store = access.store
+print("ready", flush=True)
+sys.stdin.readline()
+settings = store.role_settings({"name": "starter", "permissions": ["ci.*"], "title": title})
+try:
+    store.change_role("starter", int(version), settings)
+    print(title)
+except ConflictError:
+    print("refused")
+"""
+
+
+def test_of_two_processes_that_change_one_at_once_one_is_refused(
+    make: Open, database: Database
+) -> None:
+    access = make()
+    made = access.store.add_role(role())
+    assert not access.decide(EVE, START).allowed
+    url = database.url.render_as_string(hide_password=False)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", CHANGE_IN_A_PROCESS, url, str(made.version), title],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for title in ("first", "second")
+    ]  # fmt: skip
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    said = [process.communicate("go\n", timeout=60)[0].strip() for process in processes]
+    assert sorted(said) in (["first", "refused"], ["refused", "second"])
+    assert access.store.role("starter").settings.title in said
+    # What another process has changed is in force here as well.
+    time.sleep(FRESH_SECONDS)
+    assert access.policy.roles["starter"].title in said

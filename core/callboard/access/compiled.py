@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -87,6 +87,29 @@ class Grants:
         return bool(self.deny.everywhere)
 
 
+class _Kept:
+    """What was made for a key, the last so many; made twice rather than waited for."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._items: OrderedDict[Hashable, Grants] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], Grants]) -> Grants:
+        """Give what is kept for a key, or make it."""
+        with self._lock:
+            known = self._items.get(key)
+            if known is not None:
+                self._items.move_to_end(key)
+                return known
+        made = make()
+        with self._lock:
+            self._items[key] = made
+            if len(self._items) > self._most:
+                self._items.popitem(last=False)
+        return made
+
+
 class Compiled:
     """A policy, ready to be asked. `permissions` are the names of those that are declared.
 
@@ -118,8 +141,8 @@ class Compiled:
         for binding in policy.bindings:
             for name in binding.subjects:
                 self._by_name.setdefault(name, []).append(binding)
-        self._kept: OrderedDict[tuple[object, ...], Grants] = OrderedDict()
-        self._lock = threading.Lock()
+        self._by_names = _Kept(KEPT)
+        self._by_bindings = _Kept(KEPT)
 
     def gives(self, role: str, permission: str) -> bool:
         """Say whether a role has a permission."""
@@ -157,17 +180,7 @@ class Compiled:
     def grants(self, subject: Subject, permission: str) -> Grants:
         """Give what a subject's names give and take of a permission; kept for the next time."""
         key = (permission, subject.called, subject.roles, subject.owners)
-        with self._lock:
-            known = self._kept.get(key)
-            if known is not None:
-                self._kept.move_to_end(key)
-                return known
-        made = self._grants(subject, permission)
-        with self._lock:
-            self._kept[key] = made
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        return made
+        return self._by_names.get(key, lambda: self._grants(subject, permission))
 
     def answer(
         self, subject: Subject, permission: str, facts: EntityFacts | None, environment: str
@@ -185,15 +198,18 @@ class Compiled:
             for binding in self.bindings_of(subject)
             if self.gives(binding.role, permission) and not self.sets_aside(binding, subject)
         ]
+        closed = bool(self.waiting) and not self._is_administrator(subject)
+        # Permissions of one role are given by the same bindings: they are looked at once.
+        key = (closed, subject.owners, frozenset(chosen))
+        return self._by_bindings.get(key, lambda: self._made(chosen, subject.owners, closed))
+
+    def _made(self, chosen: Sequence[Binding], owners: frozenset[str], closed: bool) -> Grants:
         allow = Side(item for item in chosen if item.effect == "allow")
-        deny = Side(item for item in chosen if item.effect == "deny")
-        if self.waiting and not self._is_administrator(subject):
+        if closed:
             text = _("The policies of %(place)s were not read yet.", place=self.waiting)
-            deny = Side([], Reason(effect="deny", text=text))
-            return Grants(allow, deny, NONE)
-        return Grants(
-            allow, deny, entity_filter(allow.selectors, deny.selectors, mine=subject.owners)
-        )
+            return Grants(allow, Side([], Reason(effect="deny", text=text)), NONE)
+        deny = Side(item for item in chosen if item.effect == "deny")
+        return Grants(allow, deny, entity_filter(allow.selectors, deny.selectors, mine=owners))
 
 
 NOTHING: Final = Reason(effect="deny", text=_("Nothing allows it."))

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -37,7 +38,13 @@ from callboard.access.model import Binding, Decision, Policy, PolicyFault, Reaso
 from callboard.access.requests import Recorder, Request
 from callboard.access.settings import AccessSettings, BindingSettings, RoleSettings
 from callboard.access.sources import PolicySource, kept_sources
-from callboard.access.store import PolicyStore, read_bindings, read_generation, read_roles
+from callboard.access.store import (
+    TOPIC,
+    PolicyStore,
+    read_bindings,
+    read_generation,
+    read_roles,
+)
 from callboard.contributions import DecisionRequest, EntityVerdict
 from callboard.database import Database
 from callboard.entities import EntityRef
@@ -53,6 +60,9 @@ log = logging.getLogger(__name__)
 
 READ: Final = "catalog.entity.read"
 CHANGE: Final = "access.policy.change"
+
+FRESH_SECONDS: Final = 0.05
+"""How long another process may take to decide by a policy that was changed."""
 
 _LIMITED: Final = Reason(effect="deny", text=_("The token is not made for this."))
 _NO_VERDICT: Final = EntityVerdict()
@@ -129,6 +139,9 @@ class Access:
         self._lock = threading.Lock()
         self._compiled: Compiled | None = None
         self._faults: tuple[PolicyFault, ...] = ()
+        self._looked_at = -FRESH_SECONDS
+        if database is not None:
+            database.committed.listen(TOPIC, self._look_again)
 
     # The policy
 
@@ -235,13 +248,24 @@ class Access:
         database = self._database
         if database is None or not (self.settings.pages or self.settings.policies):
             return known or self._take(_Parts(list(self._own)), 0)
+        now = time.monotonic()
+        if known is not None and now - self._looked_at < FRESH_SECONDS:
+            return known
         with database.read() as connection:
             generation = database.once(
-                connection, "access generation", lambda: read_generation(connection)
+                connection, "access generation", lambda: self._look(connection, now)
             )
-            if known is not None and known.generation >= generation:
-                return known
-            return self._take(self._parts(connection, None), generation)
+            if known is None or known.generation < generation:
+                known = self._take(self._parts(connection, None), generation)
+        return known
+
+    def _look(self, connection: Connection, now: float) -> int:
+        # Not noted where a held connection answers from what it knew: it may be an old state.
+        self._looked_at = now
+        return read_generation(connection)
+
+    def _look_again(self) -> None:
+        self._looked_at = -FRESH_SECONDS
 
     def _take(self, read: _Parts, generation: int) -> Compiled:
         policy, faults = combine(read.parts)

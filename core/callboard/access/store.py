@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection, delete, insert, select, update
@@ -13,7 +13,7 @@ from callboard import audit, events
 from callboard.access import models
 from callboard.access.model import Binding, Policy, Role
 from callboard.access.settings import BindingSettings, RoleSettings
-from callboard.database import Database
+from callboard.database import Database, touch
 from callboard.errors import ConflictError, InputError, NotFoundError
 from callboard.i18n import Text, Translator
 from callboard.identity import SYSTEM, asking
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from callboard.access.service import Access
 
 _ = Translator("callboard")
+
+TOPIC: Final = "access"
+"""What `Database.committed` tells about after policies changed."""
 
 Model = TypeVar("Model", bound=BaseModel)
 Verb = Literal["add", "change", "remove"]
@@ -266,6 +269,7 @@ class PolicyStore:
 def grow_generation(connection: Connection) -> int:
     """Say that policies changed; give the new generation. On PostgreSQL others wait from here."""
     table = models.state
+    touch(connection, TOPIC)
     statement = update(table).values(generation=table.c.generation + 1)
     return int(connection.execute(statement.returning(table.c.generation)).scalar_one())
 
