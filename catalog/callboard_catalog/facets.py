@@ -64,7 +64,7 @@ class FacetIndex:
             for facet, by_value in self.values.items()
         }
         titles = {
-            ref: title if self.named.get(ref, -1) in rows else _name(ref)
+            ref: title if (row := self.named.get(ref)) is not None and row in rows else _name(ref)
             for ref, title in self.titles.items()
         }
         return replace(self, everything=self.everything & rows, values=values, titles=titles)

@@ -36,7 +36,9 @@ class IdentityMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            # Nothing but pages knows who asks; the portal itself is only what begins and ends it.
+            with acting_for(None if scope["type"] == "lifespan" else NOBODY):
+                await self.app(scope, receive, send)
             return
         subject = NOBODY
         state = scope.setdefault("state", {})

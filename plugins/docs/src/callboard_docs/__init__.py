@@ -94,7 +94,7 @@ def callboard_pages() -> Iterable[Page]:
 
 @hookimpl
 def callboard_routes() -> Iterable[Routes]:
-    return [Routes(router=_make_router)]
+    return [Routes(router=_make_router, permission="docs.page.read")]
 
 
 def _make_router(host: "Host") -> "APIRouter":

@@ -157,6 +157,7 @@ def load_index(
             site.c.pages, site.c.problems, site.c.changed_at, site.c.read_at,
             site.c.failing_since, site.c.title.label("name"),
         )
+        .select_from(entity)
         .join(
             holder, and_(holder.c.ref == entity.c.target, seen(holder.c.ref)), isouter=True
         )
