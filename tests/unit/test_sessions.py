@@ -175,8 +175,8 @@ def test_a_secret_planted_before_signing_in_is_worth_nothing(
 
 @pytest.mark.parametrize("value", ["", "short", "A" * 44, "A" * 42 + "=", "é" * 43, "A" * 9000])
 def test_what_was_never_a_secret_is_nobody_s(browser: TestClient, value: str) -> None:
-    cookie = f"callboard_session={value}".encode()
-    answer = browser.get("/catalog", headers={"cookie": cookie}, follow_redirects=False)
+    headers = {b"cookie": f"callboard_session={value}".encode()}
+    answer = browser.get("/catalog", headers=headers, follow_redirects=False)
     assert answer.status_code == 303
 
 

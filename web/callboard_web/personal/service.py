@@ -100,14 +100,16 @@ class Personal:
         """
         return self.above((me,))[1]
 
-    def above(self, start: Groups) -> tuple[str, Groups]:
+    def above(self, start: Groups, generation: int | None = None) -> tuple[str, Groups]:
         """Give the title of the first of these, and all of them with the groups above, as `mine`.
 
-        Kept until the catalog changes. What is not in the catalog is left out.
+        Kept until the catalog changes; `generation` is its own, where it was read already. What is
+        not in the catalog is left out.
         """
         if not start:
             return "", ()
-        generation = self.catalog.generation()
+        if generation is None:
+            generation = self.catalog.generation()
         kept = self._known.get(start)
         if kept is None or kept[0] != generation:
             if len(self._known) >= KNOWN:

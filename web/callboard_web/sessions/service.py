@@ -158,13 +158,13 @@ class Sessions:
         secret = self.cookie.read(connection)
         if not secret:
             return None
-        with self.database.hold(), self.database.read() as reading:
-            statement = store.with_account().where(SESSION.c.secret == _hash(secret))
-            row = reading.execute(statement).one_or_none()
-            now = self.now()
-            if row is None or not row.active or row.ends_at <= now or not self._offers(row.method):
-                return None
-            subject = self.person(row, row.id)
+        with self.database.read() as reading:
+            found = reading.execute(store.BY_SECRET, {"secret_hash": _hash(secret)})
+            row = found.one_or_none()
+        now = self.now()
+        if row is None or not row.active or row.ends_at <= now or not self._offers(row.method):
+            return None
+        subject = self.person(row, row.id, row.generation)
         connection.state.session = store.session_of(row)
         if now - row.seen_at >= SEEN and not _is_passive(connection):
             afterwards(connection, lambda: self.touch(row.id))
@@ -180,12 +180,17 @@ class Sessions:
         """Give the session by which a request was made, if it was made by one."""
         return getattr(connection.state, "session", None)
 
-    def person(self, row: Any, session: int | None = None) -> Subject:
-        """Give the person of a row of `portal_account` as they ask: with all that is theirs now."""
+    def person(
+        self, row: Any, session: int | None = None, generation: int | None = None
+    ) -> Subject:
+        """Give the person of a row of `portal_account` as they ask: with all that is theirs now.
+
+        `generation` is the catalog's, where it was read already.
+        """
         principal = store.principal(row)
         user = principal.entity
         start = ((user,) if user else ()) + tuple(map(EntityRef.parse, row.groups))
-        name, mine = self.personal.above(start)
+        name, mine = self.personal.above(start, generation)
         return Subject(
             principal=principal,
             title=name if user in mine else row.title,

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, delete, func, select
 
 from callboard import events
 from callboard.audit import record
 from callboard.entities import EntityRef
 from callboard.identity import Principal
+from callboard_catalog.models import state
 from callboard_web.sessions import models
 from callboard_web.sessions.model import Session, Why, principal_of
 
@@ -20,6 +21,15 @@ _OF_ACCOUNT: Final = (
     ACCOUNT.c.subject, ACCOUNT.c.title, ACCOUNT.c.ref, ACCOUNT.c.groups, ACCOUNT.c.names,
     ACCOUNT.c.roles, ACCOUNT.c.active,
 )  # fmt: skip
+
+
+_GENERATION: Final = select(state.c.generation).scalar_subquery().label("generation")
+BY_SECRET: Final = (
+    select(SESSION, *_OF_ACCOUNT, _GENERATION)
+    .join_from(SESSION, ACCOUNT)
+    .where(SESSION.c.secret == bindparam("secret_hash"))
+)
+"""The one query of every request, put together once; it tells the catalog's generation as well."""
 
 
 def with_account() -> Select[Any]:
