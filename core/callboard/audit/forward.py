@@ -119,6 +119,8 @@ def forward(destination: AnyDestination, carrier: Carrier, host: Host) -> int:
     A destination that fails is left alone for a while, the longer the more often it has failed.
     """
     name, ends, count = destination.name, time.monotonic() + RUN_SECONDS, 0
+    with host.write() as connection:
+        register(connection, [destination])
     while time.monotonic() < ends:
         with host.read() as connection:
             head = head_of(connection)

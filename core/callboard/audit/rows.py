@@ -8,7 +8,7 @@ import orjson
 import rfc8785
 from sqlalchemy import RowMapping, String, type_coerce
 
-from callboard.audit.canonical import STRUCTURED, moment
+from callboard.audit.canonical import FIELDS, STRUCTURED, moment
 from callboard.audit.models import audit_entry
 
 RAW: Final = tuple(
@@ -24,7 +24,7 @@ def fields_of(row: RowMapping | Mapping[str, Any]) -> dict[str, Any]:
     What cannot be read as what it should be is taken as the text that is there: an entry that was
     tampered with before its seal still gets one.
     """
-    return {name: _value(name, row[name]) for name in (column.name for column in audit_entry.c)}
+    return {name: _value(name, row[name]) for name in FIELDS}
 
 
 def _value(name: str, stored: Any) -> Any:
