@@ -1,5 +1,6 @@
 """What a provider, a site or a person could try: each is refused, noted and audited."""
 
+import hmac
 import json
 import re
 import threading
@@ -181,11 +182,10 @@ def _none_algorithm(server: PythonProvider) -> None:
 def _secret_of_public_key(server: PythonProvider) -> None:
     """The classic confusion: a signature by HMAC whose secret is the published key."""
     assert isinstance(server.key, RSAKey)
-    secret = OctKey.import_key(server.key.as_pem(private=False))
-    server.id_token = jws.serialize_compact(
-        {"alg": "HS256", "kid": server.key.kid}, json.dumps(server.standard_claims()), secret,
-        algorithms=["HS256"],
-    )  # fmt: skip
+    parts = [{"alg": "HS256", "kid": server.key.kid}, server.standard_claims()]
+    text = ".".join(_encoded(json.dumps(part).encode()) for part in parts)
+    secret = server.key.as_pem(private=False)
+    server.id_token = f"{text}.{_encoded(hmac.digest(secret, text.encode(), 'sha256'))}"
 
 
 def _client_secret(server: PythonProvider) -> None:

@@ -91,9 +91,10 @@ def proven_email(claims: Mapping[str, Any], *, trusted: bool) -> str:
     """Give the e-mail address in lower case, if it is proven that it is the person's own."""
     address = text_at(claims, "email").strip()
     # Some providers write the truth value as a text.
-    verified = claims.get("email_verified") in (True, "true")
+    verified = claims.get("email_verified")
+    proven = verified is True or verified == "true" or trusted
     whole = "@" in address.strip("@") and len(address) <= LONGEST_EMAIL and address.isprintable()
-    return address.lower() if whole and (verified or trusted) else ""
+    return address.lower() if whole and proven else ""
 
 
 def shown(claims: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,8 +26,11 @@ _: Final = Translator("callboard")
 
 PLUGIN: Final = "portal"
 SOURCE: Final = "people"
-MOST: Final = 3
-"""Users looked at for one value: two are too many already."""
+MADE: Final = f"{PLUGIN}.{SOURCE}"
+"""The name of the source in the catalog."""
+
+MOST: Final = 10
+"""Users looked at for one value: two who are described are too many already."""
 
 INDEXED: Final = 200
 """Characters of a value that the catalog's index keeps."""
@@ -46,7 +49,8 @@ class CatalogPeople:
         if len(value) > INDEXED:
             return []
         statement = (
-            select(entity.c.ref)
+            select(entity.c.ref, catalog.source.c.name)
+            .join(catalog.source, catalog.source.c.id == entity.c.source_id)
             .join(values, values.c.entity_id == entity.c.id)
             .join(key, key.c.id == values.c.key_id)
             .where(
@@ -58,7 +62,10 @@ class CatalogPeople:
             .limit(MOST)
         )
         with self.database.read() as connection:
-            return [EntityRef.parse(ref) for ref in connection.scalars(statement)]
+            rows = connection.execute(statement).all()
+        # Who is described somewhere comes before those who are there because they signed in.
+        described = [row for row in rows if row.name != MADE]
+        return [EntityRef.parse(row.ref) for row in described or rows]
 
     def named(self, name: str, subject: str) -> Sequence[EntityRef]:
         # Only a name that can be one as it is: another would be someone else's.
@@ -82,7 +89,7 @@ class CatalogPeople:
 def is_made(service: CatalogService, ref: EntityRef) -> bool:
     """Say whether a User of the catalog is there only because they signed in."""
     place = service.provenance(ref)
-    return place is not None and place.source == f"{PLUGIN}.{SOURCE}"
+    return place is not None and place.source == MADE
 
 
 class ClaimedUsers:

@@ -36,7 +36,7 @@ class People(Protocol):
     """What the resolver asks the catalog."""
 
     def having(self, field: str, value: str) -> Sequence[EntityRef]:
-        """Give Users whose field is equal to a value, whatever its case; three at most."""
+        """Give Users whose field is equal to a value, whatever its case, a few at most."""
 
     def named(self, name: str, subject: str) -> Sequence[EntityRef]:
         """Give the User of a name, unless it was made from the claims of someone else."""

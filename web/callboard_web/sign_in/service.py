@@ -23,7 +23,7 @@ from callboard_web.sign_in import attempts
 from callboard_web.sign_in.claims import proven_email, shown, title_of
 from callboard_web.sign_in.faults import SignInFailedError
 from callboard_web.sign_in.models import logout_token
-from callboard_web.sign_in.people import PLUGIN, SOURCE, CatalogPeople, ClaimedUsers
+from callboard_web.sign_in.people import MADE, CatalogPeople, ClaimedUsers
 from callboard_web.sign_in.resolver import (
     Resolution,
     check,
@@ -234,8 +234,7 @@ class SignIn:
             trusted=self.settings.trusts_usernames(provider), now=self.now(),
         )  # fmt: skip
         if changed and self.services.jobs is not None:
-            source = f"{PLUGIN}.{SOURCE}"
-            self.services.jobs.submit(None, "catalog", "refresh", {"source": source}, source)
+            self.services.jobs.submit(None, "catalog", "refresh", {"source": MADE}, MADE)
         return user
 
     # What is kept for administrators

@@ -67,7 +67,7 @@ def sign_in(request: Request) -> Response:
         raise NotFoundError(
             _("There is no such sign-in."), hint=_("Old ones are deleted; the list has the rest.")
         )
-    if found.ref not in map(str, portal.subject(request).mine):
+    if not found.ref or found.ref != str(portal.subject(request).principal.entity):
         with portal.runtime.database.write() as connection:
             record(
                 connection, PERMISSION, f"sign-in:{found.id}",
