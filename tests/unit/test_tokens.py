@@ -560,7 +560,7 @@ def test_owners_are_told_before_the_end(people: PortalUnderTest, clock: Clock) -
     people.host("portal").submit("announce-tokens")
     people.run_jobs()
     assert "The token nightly ends soon" not in ada.client.get("/").text
-    clock.advance(timedelta(days=17))
+    clock.advance(timedelta(days=23))
     sign_in_as(ada.client, ADA)
     assert "The token nightly ends soon" in ada.client.get("/").text
     for _ in range(2):
@@ -571,6 +571,6 @@ def test_owners_are_told_before_the_end(people: PortalUnderTest, clock: Clock) -
     assert [(event.subject, event.data["owner"]) for event in told] == [
         ("token:1", f"person:{ADA}")
     ]
-    clock.advance(timedelta(days=14))
+    clock.advance(timedelta(days=10))
     sign_in_as(ada.client, ADA)
     assert "The token nightly ended" in ada.client.get("/").text

@@ -71,13 +71,13 @@ def list_tokens(
     with running() as runtime:
         tokens = _tokens(runtime)
         found = tokens.search(owner=owner, limit=limit)
-        now, warn = runtime.now(), tokens.settings.warn
+        now = runtime.now()
     rows = [
         (
             str(token.id),
             token.name,
             token.owner,
-            str(STATES[token.state(now, warn)][1]),
+            str(STATES[token.state(now)][1]),
             f"{token.expires_at:%Y-%m-%d}",
             f"{token.last_used_at:%Y-%m-%d %H:%M}" if token.last_used_at else "never",
         )

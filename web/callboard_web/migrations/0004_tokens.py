@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("created_by", sa.String(length=300), nullable=False),
         sa.Column("rotated_at", UtcDateTime(), nullable=True),
         sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.Column("warn_at", UtcDateTime(), nullable=False),
         sa.Column("announced_at", UtcDateTime(), nullable=True),
         sa.Column("last_used_at", UtcDateTime(), nullable=True),
         sa.Column("last_used_address", sa.String(length=64), nullable=False),
@@ -56,6 +57,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("form", name=op.f("uq_portal_token_form")),
         sqlite_autoincrement=True,
     )
-    for name in ("account_id", "service_account_id", "owner", "expires_at", "revoked_at"):
+    indexed = ("account_id", "service_account_id", "owner", "expires_at", "warn_at", "revoked_at")
+    for name in indexed:
         op.create_index(op.f(f"ix_portal_token_{name}"), "portal_token", [name])
     op.create_index("ix_portal_token_owner_id", "portal_token", ["owner", "id"])

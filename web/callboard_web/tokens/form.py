@@ -22,6 +22,17 @@ _ = Translator("callboard")
 DAYS: Final = (1, 7, 30, 90, 180, 365)
 HOURS: Final = (0, 1, 24, 72, 168)
 MOST_RATE: Final = 100_000
+EXAMPLES: Final[Mapping[str, str]] = {
+    "entity": "component:default/shop",
+    "system": "checkout",
+    "domain": "payments",
+    "owner": "team-a",
+    "kind": "component, api",
+    "type": "service",
+    "namespace": "default",
+    "tag": "pci",
+    "environment": "production",
+}
 _FORM: Final = re.compile(r"[A-Za-z0-9_-]{32}")
 _SEPARATORS: Final = re.compile(r"[\s,，、]+")
 
@@ -121,16 +132,14 @@ def _selector(form: Form) -> SelectorSettings:
             continue
         try:
             found |= {name: getattr(SelectorSettings.model_validate({name: values}), name)}
-        except ValidationError as error:
-            form.faults[name] = _fault(error)
+        except ValidationError:
+            form.faults[name] = _(
+                "%(field)s: write them like %(example)s.",
+                field=FIELDS[name], example=EXAMPLES[name],
+            )  # fmt: skip
     if not found and not form.faults.keys() & FIELDS.keys():
         form.faults["where"] = _("Say with which entities, or choose all of them.")
     return SelectorSettings.model_validate(found)
-
-
-def _fault(error: ValidationError) -> Text:
-    said = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-    return _("This cannot be read: %(reason)s.", reason=said)
 
 
 def _rate(form: Form) -> int | None:

@@ -44,6 +44,7 @@ token: Final = Table(
     Column("created_by", String(300), nullable=False),
     Column("rotated_at", UtcDateTime),
     Column("expires_at", UtcDateTime, nullable=False, index=True),
+    Column("warn_at", UtcDateTime, nullable=False, index=True),
     Column("announced_at", UtcDateTime),
     Column("last_used_at", UtcDateTime),
     Column("last_used_address", String(64), nullable=False),
@@ -58,5 +59,5 @@ token: Final = Table(
 `secret` is the SHA-256 of the secret part; `old_secret` that of the one before the last rotation,
 good until `old_secret_until`. `owner` is the person's principal, or `service:<name>`. `form` is
 the number of the form it was made with, so that a form that is sent twice makes one token.
-`announced_at` is when its owner was told that it ends soon.
+`warn_at` is from when on its owner is told that it ends soon, `announced_at` when an event told it.
 """

@@ -23,13 +23,13 @@ PART: Final = Part(
             icon="srv", section="administer", order=62, permission=MAKE,
         ),
         c.NavItem(
-            name="tokens", title=_("Tokens"), path="/tokens", icon="lock", section="administer",
+            name="tokens", title=_("Tokens"), path="/tokens", icon="term", section="administer",
             order=64, permission=READ,
         ),
     ),
     acts=(
         c.Act(
-            name="tokens", title=_("My tokens"), path="/me/tokens", icon="lock",
+            name="tokens", title=_("My tokens"), path="/me/tokens", icon="term",
             words=_("api token key script automation machine bearer"), order=112,
         ),
     ),

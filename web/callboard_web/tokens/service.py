@@ -86,6 +86,7 @@ class Token:
     rotated_at: datetime | None
     old_secret_until: datetime | None
     expires_at: datetime
+    warn_at: datetime
     last_used_at: datetime | None
     last_used_address: str
     revoked_at: datetime | None
@@ -101,13 +102,13 @@ class Token:
         """Who it is in decisions and in the audit log."""
         return Principal(kind="token", name=str(self.id))
 
-    def state(self, now: datetime, warn: timedelta) -> State:
+    def state(self, now: datetime) -> State:
         """Say how it stands."""
         if self.revoked_at:
             return "revoked"
         if self.expires_at <= now:
             return "expired"
-        return "expiring" if self.expires_at - now <= warn else "active"
+        return "expiring" if self.warn_at <= now else "active"
 
     def is_unused(self, now: datetime) -> bool:
         """Say whether nobody seems to need it."""
@@ -151,7 +152,7 @@ class Tokens:
             "rotations": 0,
             "created_at": now,
             "created_by": str(_principal())[:300],
-            "expires_at": min(wish.expires_at, now + self.settings.maximum_age),
+            **self._life(now, wish.expires_at),
             "last_used_address": "",
             "revoked_by": "",
         }
@@ -178,6 +179,11 @@ class Tokens:
                 _("There are %(most)s tokens already.", most=self.settings.most),
                 hint=_("Revoke those that nobody needs."),
             )
+
+    def _life(self, now: datetime, wanted: datetime) -> dict[str, datetime]:
+        """Give when a token ends, and from when on that is soon: its last quarter at most."""
+        ends = min(wanted, now + self.settings.maximum_age)
+        return {"expires_at": ends, "warn_at": ends - min(self.settings.warn, (ends - now) / 4)}
 
     def rotate(
         self,
@@ -210,7 +216,7 @@ class Tokens:
                 "rotations": row.rotations + 1,
                 "rotated_at": now,
                 "announced_at": None,
-                "expires_at": min(expires_at, now + self.settings.maximum_age),
+                **self._life(now, expires_at),
             }
             connection.execute(update(_TABLE).where(_TABLE.c.id == number).values(**values))
             before = {"expires": _iso(row.expires_at)}
@@ -256,7 +262,7 @@ class Tokens:
         statement = select(_TABLE.c.id, _TABLE.c.name, _TABLE.c.owner, _TABLE.c.expires_at).where(
             self._open(),
             _TABLE.c.announced_at.is_(None),
-            _TABLE.c.expires_at <= now + self.settings.warn,
+            _TABLE.c.warn_at <= now,
         )
         with self.database.write() as connection:
             rows = connection.execute(statement).all()
@@ -300,7 +306,8 @@ class Tokens:
             .where(
                 _TABLE.c.owner.in_(list(owners)),
                 _TABLE.c.revoked_at.is_(None),
-                _TABLE.c.expires_at.between(now - timedelta(days=7), now + self.settings.warn),
+                _TABLE.c.warn_at <= now,
+                _TABLE.c.expires_at > now - timedelta(days=7),
             )
             .order_by(_TABLE.c.expires_at)
             .limit(limit)
@@ -331,7 +338,7 @@ class Tokens:
         never = and_(_TABLE.c.last_used_at.is_(None), _TABLE.c.created_at < now - timedelta(days=1))
         return {
             "active": self._open(),
-            "expiring": and_(self._open(), _TABLE.c.expires_at <= now + self.settings.warn),
+            "expiring": and_(self._open(), _TABLE.c.warn_at <= now),
             "expired": and_(_TABLE.c.revoked_at.is_(None), _TABLE.c.expires_at <= now),
             "revoked": _TABLE.c.revoked_at.is_not(None),
             "unused": and_(self._open(), or_(never, _TABLE.c.last_used_at < now - UNUSED)),
@@ -372,7 +379,7 @@ def token_of(row: Any) -> Token:
     names = (
         "id", "name", "purpose", "owner", "account_id", "service_account_id", "rate", "rotations",
         "created_at", "created_by", "rotated_at", "old_secret_until", "expires_at",
-        "last_used_at", "last_used_address", "revoked_at", "revoked_by",
+        "warn_at", "last_used_at", "last_used_address", "revoked_at", "revoked_by",
     )  # fmt: skip
     return Token(
         **{name: getattr(row, name) for name in names},

@@ -104,7 +104,8 @@ class TokensSettings(SettingsModel):
         "their provider, for as long. It goes on when they sign in.",
     )
     warn: Duration = Field(
-        default=timedelta(days=14), description="How long before its end its owner is told."
+        default=timedelta(days=14),
+        description="How long before its end its owner is told, in its last quarter at most.",
     )
     most: int = Field(
         default=50, ge=1, le=1000, description="Tokens that one person or account may have."

@@ -42,7 +42,6 @@ def listed(request: Request, place: Place) -> dict[str, Any]:
         "tokens": machines.tokens.of(place.owner),
         "place": place,
         "now": machines.tokens.now(),
-        "warn": machines.settings.warn,
         "states": words.STATES,
         "narrowed": words.narrowed,
     }
@@ -81,6 +80,7 @@ def _form(request: Request, place: Place, sent: Form, *, status: int = 200) -> R
         "areas": by_area(offered(portal, request, place)),
         "ages": form.ages(settings),
         "fields": words.FIELDS,
+        "examples": form.EXAMPLES,
         "may_rate": portal.allows(request, accounts.PERMISSION),
         "rate": settings.rate,
         "longest_name": LONGEST_NAME,

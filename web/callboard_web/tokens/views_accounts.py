@@ -189,7 +189,11 @@ def _owner(portal: Portal, request: Request, sent: Form) -> EntityRef | None:
         may_write and ref.kind == "group" and portal.runtime.catalog.get(ref) is not None
     )
     if not allowed:
-        sent.faults["owner"] = _("Choose a group of the catalog that you are in.")
+        sent.faults["owner"] = (
+            _("There is no such group in the catalog.")
+            if may_write
+            else _("Choose a group that you are in.")
+        )
     return ref
 
 

@@ -51,7 +51,6 @@ def everyone(request: Request) -> Response:
             {key: value for key, value in {"state": state, "owner": owner, **more}.items() if value}
         ),
         "now": machines.tokens.now(),
-        "warn": machines.settings.warn,
         "states": words.STATES,
         "narrowed": words.narrowed,
         "may_revoke": portal.allows(request, REVOKE),
