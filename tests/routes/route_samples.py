@@ -11,8 +11,9 @@ from fastapi import FastAPI
 from starlette.requests import HTTPConnection
 from starlette.testclient import TestClient
 
-from callboard.identity import NOBODY, Subject, acting_for
+from callboard.identity import NOBODY, Subject
 from callboard_web.app import create_app
+from callboard_web.identity.middleware import identify
 from callboard_web.personal.models import announcement
 from callboard_web.runtime import Runtime
 from callboard_web.testing import portal_under_test, sign_in_as
@@ -125,25 +126,24 @@ class World:
             sign_in_as(client, who)
         return client
 
+    def connection(self, who: str) -> HTTPConnection:
+        """Give a request of somebody who has just signed in."""
+        jar = self.browser(who).cookies.jar
+        # Within, cookies have the names they have without https.
+        cookies = "; ".join(f"{item.name.removeprefix('__Host-')}={item.value}" for item in jar)
+        return HTTPConnection(
+            {
+                "type": "http", "method": "GET", "path": "/live", "query_string": b"",
+                "scheme": "https", "server": ("testserver", 443), "state": {}, "app": self.app,
+                "headers": [(b"host", b"testserver"), (b"cookie", cookies.encode())],
+            }
+        )  # fmt: skip
+
     def subject(self, who: str) -> Subject:
         """Give somebody as the portal knows them once they have signed in."""
-        if not who:
-            return NOBODY
-        if who not in self.subjects:
-            jar = self.browser(who).cookies.jar
-            # Within, cookies have the names they have without https.
-            pairs = [f"{item.name.removeprefix('__Host-')}={item.value}" for item in jar]
-            cookies = "; ".join(pairs)
-            headers = [(b"host", b"testserver"), (b"cookie", cookies.encode())]
-            scope = {
-                "type": "http", "method": "GET", "path": "/", "query_string": b"",
-                "scheme": "https", "server": ("testserver", 443), "headers": headers, "state": {},
-            }  # fmt: skip
-            with acting_for(None):
-                found = self.app.state.portal.sessions.subject(HTTPConnection(scope))
-            assert found is not None
-            self.subjects[who] = found
-        return self.subjects[who]
+        if who and who not in self.subjects:
+            self.subjects[who] = identify(self.connection(who), self.app.state.portal.credentials)
+        return self.subjects.get(who, NOBODY)
 
 
 def token(client: TestClient) -> str:

@@ -4,6 +4,7 @@ What is expected comes from the permission that a route declares. A new route th
 keeps the portal from starting; one with parameters that has no sample fails here.
 """
 
+import asyncio
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -16,10 +17,13 @@ from starlette.routing import Match
 from starlette.testclient import TestClient
 
 from callboard.access.service import READ
+from callboard.audit import entries
 from callboard.entities import EntityRef
 from callboard.identity import acting_for
 from callboard_web.csrf import SIGNED
+from callboard_web.identity.middleware import identify
 from callboard_web.routing import GuardedRoute, guarded, prepared
+from callboard_web.views import live
 
 NOBODY: Final = ""
 ROLES: Final = (NOBODY, "vera", "olga", "otto", "root")
@@ -281,6 +285,51 @@ def test_head_is_refused_as_get_is(made: World) -> None:
         client = made.browser(who)
         for path in ("/jobs", "/settings", "/plugins", "/health", "/metrics"):
             assert client.head(path).status_code == client.get(path).status_code != 200
+
+
+def test_what_is_refused_is_recorded(made: World) -> None:
+    client = made.browser("otto")
+    made.runtime.services.audit.settle(everything=True)
+    client.get("/settings")
+    send(client, "POST", "/catalog/default/component/ledger/refresh", Sample())
+    client.post("/me/zone", data={"zone": "UTC"})
+    made.browser().post("/me/zone")
+    with made.runtime.database.read() as connection:
+        found = {
+            (item.actor, item.action, item.subject)
+            for item in entries(connection, limit=200)
+            if item.result == "denied"
+        }
+    otto = "person:user:default/otto"
+    assert (otto, "portal.settings.read", "/settings") in found
+    assert (otto, "catalog.entity.refresh", "component:default/ledger") in found
+    assert (otto, "portal.request.send", "/me/zone") in found
+    assert ("anonymous:anonymous", "portal.request.send", "/me/zone") in found
+
+
+def test_a_session_that_ends_closes_its_stream(
+    made: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "CHECKED", 0.0)
+    monkeypatch.setattr(live, "BEAT", 0.01)
+    portal = made.app.state.portal
+    connection = made.connection("vera")
+    subject = identify(connection, portal.credentials)
+    connection.scope["state"]["subject"] = subject
+
+    async def listen() -> int:
+        told = live.Told(made.runtime)
+        stream = live.stream_of(
+            made.runtime.events.subscribe(), told, lambda: portal.is_same(connection)
+        )
+        for _ in range(3):
+            assert "event: beat" in await anext(stream)
+        await asyncio.to_thread(portal.sessions.end, subject.session, "ended")
+        async with asyncio.timeout(10):
+            return len([message async for message in stream])
+
+    assert asyncio.run(listen()) <= 1
+    assert made.runtime.events.subscribers == 0
 
 
 # What pages offer

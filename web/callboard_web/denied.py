@@ -1,8 +1,8 @@
-"""What a page says where somebody lacks a permission: which it is, and who can give it."""
+"""What is said where somebody lacks a permission: which it is, who can give it, and to the log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
 
@@ -10,11 +10,18 @@ from callboard.access import Role
 from callboard.entities import EntityRef
 from callboard.errors import InputError, NotAllowedError
 from callboard.i18n import Text
+from callboard.identity import acting_for
 
 if TYPE_CHECKING:
     from callboard_web.portal import Portal
 
-MOST_NAMED = 8
+FORBIDDEN: Final = 403
+UNKNOWN: Final = 401
+SAFE: Final = ("GET", "HEAD", "OPTIONS")
+UNNAMED: Final = "portal.request.send"
+"""What is refused for another reason than a permission, such as a form of another site."""
+
+MOST_NAMED: Final = 8
 """Administrators that are named; more are not looked for by anyone."""
 
 
@@ -48,11 +55,23 @@ def missing_of(portal: "Portal", request: Request, error: NotAllowedError) -> Mi
         name=declared.name,
         title=declared.title,
         you=subject.title or subject.principal.name,
-        entity=entity if entity in known else None,
-        entity_title=known[entity] if entity in known else "",
+        entity=entity if entity and entity in known else None,
+        entity_title=known.get(entity, "") if entity else "",
         roles=[item.role for item in access.who_may(declared.name)],
         givers=[(ref, known[ref]) for ref in administrators if ref in known][:MOST_NAMED],
     )
+
+
+def note_refusal(portal: "Portal", request: Request, status: int, error: Exception) -> None:
+    """Record that a page or an act was refused; who only has to sign in first is led there."""
+    if status != FORBIDDEN and (status != UNKNOWN or request.method in SAFE):
+        return
+    route = request.scope.get("route")
+    permission = getattr(error, "permission", "") or getattr(route, "permission", "")
+    subject = getattr(error, "entity", "") or request.url.path
+    why = {"method": request.method, "path": request.url.path, "message": str(error)}
+    with acting_for(portal.subject(request)):
+        portal.runtime.services.audit.denied(permission or UNNAMED, subject, why)
 
 
 def _ref(name: str) -> EntityRef | None:

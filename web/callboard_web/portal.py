@@ -15,6 +15,7 @@ from starlette.types import Scope
 from callboard.access import Decision
 from callboard.contributions import NavItem
 from callboard.entities import EntityRef
+from callboard.errors import CallboardError
 from callboard.i18n import Text, Translator
 from callboard.identity import NOBODY, Subject
 from callboard.plugins import PluginState
@@ -25,7 +26,7 @@ from callboard_web.csrf import Csrf
 from callboard_web.flash import Flash, Flashes
 from callboard_web.formats import address
 from callboard_web.forms import CONFIRMED, Form
-from callboard_web.identity.middleware import Credentials
+from callboard_web.identity.middleware import Credentials, identify
 from callboard_web.personal import Person, Personal
 from callboard_web.personal.secrets import shared_secret
 from callboard_web.preferences import CHOSEN_ZONE_COOKIE, Reader, reader_of
@@ -52,7 +53,7 @@ SECTIONS: Final[Mapping[str, Text]] = {
 LANGUAGE_NAMES: Final = {"en": "English", "zh-CN": "中文"}
 _LETTERS: Final = frozenset("abcdefhijklmnopqrstuvwxyz")  # g begins the sequence
 HIGHEST: Final = 2**62
-VARY: Final = "HX-Request, Cookie, Accept-Language"
+VARY: Final = "HX-Request, Cookie, Authorization, Accept-Language"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +203,14 @@ class Portal:
         """Give who asks, as `IdentityMiddleware` found out."""
         subject: Subject = connection.scope.get("state", {}).get("subject", NOBODY)
         return subject
+
+    def is_same(self, connection: HTTPConnection) -> bool:
+        """Say whether a request that takes long is still asked by whom it was, with their groups."""
+        again = HTTPConnection({**connection.scope, "state": {}})
+        try:
+            return identify(again, self.credentials) == self.subject(connection)
+        except CallboardError:
+            return False
 
     def allows(
         self,

@@ -1,7 +1,7 @@
 """Finds out who asks, and lets all that follows be asked by them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from starlette.requests import HTTPConnection
@@ -45,17 +45,19 @@ class IdentityMiddleware:
         CLIENT_ADDRESS.set(self.trusted.client(HTTPConnection(scope)))
         with acting_for(NOBODY):
             if not scope["path"].startswith(UNASKED):
-                subject = await asyncio.to_thread(self._identify, HTTPConnection(scope))
+                subject = await asyncio.to_thread(identify, HTTPConnection(scope), self.credentials)
             state["subject"] = subject
             with acting_for(subject):
                 await self.app(scope, receive, send)
         if has_work(scope):
             await asyncio.to_thread(do_work, scope)
 
-    def _identify(self, connection: HTTPConnection) -> Subject:
-        with acting_for(None):
-            for ask in self.credentials:
-                found = ask(connection)
-                if found is not None:
-                    return found
-        return NOBODY
+
+def identify(connection: HTTPConnection, credentials: Sequence[Credentials]) -> Subject:
+    """Ask each kind of credential in turn who it is; raises what they raise."""
+    with acting_for(None):
+        for ask in credentials:
+            found = ask(connection)
+            if found is not None:
+                return found
+    return NOBODY

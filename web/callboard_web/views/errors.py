@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 
 from callboard.errors import CallboardError, NotAllowedError
 from callboard.i18n import Text, Translator
-from callboard_web.denied import Missing, missing_of
+from callboard_web.denied import Missing, missing_of, note_refusal
 from callboard_web.faults import EntityNotFoundError
 from callboard_web.maintenance import ANY, MaintenanceError
 from callboard_web.portal import Portal, here_of, portal_of, wants_fragment
@@ -91,6 +91,7 @@ async def answer(request: Request, error: Exception) -> Response:
     """Answer an error in the form the request asks for."""
     fault = fault_of(error)
     headers = dict(getattr(error, "headers", None) or {})
+    await asyncio.to_thread(note_refusal, portal_of(request), request, fault.status, error)
     for_machines = request.url.path.startswith("/api/") or _is_by_token(request, headers)
     if fault.status == UNKNOWN:
         headers.setdefault(*refusal.CHALLENGE)

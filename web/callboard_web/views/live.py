@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
@@ -36,6 +36,9 @@ LONGEST: Final = 900.0
 DECIDED: Final = 10.0
 """Seconds for which it holds what somebody may hear of."""
 
+CHECKED: Final = 30.0
+"""Seconds after which a connection of somebody whose session has ended ends as well."""
+
 MOST_SUBJECTS: Final = 200
 MOST_READERS: Final = 2000
 MOST_DIGITS: Final = 18
@@ -53,7 +56,10 @@ async def live(request: Request) -> Response:
         return PlainTextResponse("Too many open pages.", 503, {"retry-after": "30"})
     heard = request.headers.get("last-event-id") or request.query_params.get("after", "")
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    content = stream_of(stream.subscribe(after=_number(heard)), Told(runtime))
+    portal = portal_of(request)
+    content = stream_of(
+        stream.subscribe(after=_number(heard)), Told(runtime), lambda: portal.is_same(request)
+    )
     return StreamingResponse(content, media_type="text/event-stream", headers=headers)
 
 
@@ -85,12 +91,16 @@ class Told:
         return Hearing.of(self._runtime.services, self._runtime.catalog)
 
 
-async def stream_of(subscription: Subscription, told: Told) -> AsyncGenerator[str, None]:
+async def stream_of(
+    subscription: Subscription, told: Told, is_same: Callable[[], bool] = lambda: True
+) -> AsyncGenerator[str, None]:
     """Give the messages for one reader until the stream ends.
 
-    It ends by itself after a while: the browser comes back, and it is asked again who it is.
+    It ends by itself after a while: the browser comes back, and it is asked again who it is; and
+    soon after it is not the same any more who listens.
     """
     end = time.monotonic() + LONGEST
+    checked = time.monotonic() + CHECKED
     with subscription:
         # After a restart of the server not all come back at the same moment.
         retry = random.randint(2000, 6000)  # noqa: S311 - nothing secret hangs on it
@@ -99,6 +109,10 @@ async def stream_of(subscription: Subscription, told: Told) -> AsyncGenerator[st
             batch = await subscription.receive(BEAT)
             if batch.closed:
                 return
+            if time.monotonic() >= checked:
+                if not await asyncio.to_thread(is_same):
+                    return
+                checked = time.monotonic() + CHECKED
             yield message_of(batch, await told.of(batch.events), subscription.readers)
             if batch.events:
                 await asyncio.sleep(PAUSE)
