@@ -15,6 +15,7 @@ from callboard.contributions import Command
 from callboard.errors import CallboardError
 from callboard.plugins import Contributed, describe
 from callboard_web.commands import (
+    access,
     audit,
     catalog,
     database,
@@ -160,6 +161,7 @@ app.command("password")(password.password)
 app.add_typer(database.app, name="db")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(plugins.app, name="plugins")
+app.add_typer(access.app, name="access")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(token.app, name="token")

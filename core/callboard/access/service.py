@@ -47,7 +47,6 @@ from callboard.access.store import (
 )
 from callboard.contributions import DecisionRequest, EntityVerdict
 from callboard.database import Database
-from callboard.entities import EntityRef
 from callboard.i18n import Text, Translator
 from callboard.identity import NOBODY, EntityFacts, Permission, Principal, Subject
 
@@ -93,11 +92,6 @@ def _counts(part: PolicyPart) -> dict[str, Any]:
     return {"roles": len(part.roles), "bindings": len(part.bindings), "faults": part.faults}
 
 
-def _person(ref: EntityRef) -> Subject:
-    principal = Principal(kind="person", name=str(ref), entity=ref)
-    return Subject(principal=principal, mine=(ref,))
-
-
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -131,8 +125,6 @@ class Access:
         self._recorder = recorder
         self.permissions = {item.name: item for item in permissions}
         self.strict = strict
-        self.subject_for: Callable[[EntityRef], Subject] = _person
-        """Gives somebody as they would be if they signed in; replaced by who knows the groups."""
         self._database = database
         self._now = now
         self._own = (built_in(settings, self.permissions.values()), of_settings(settings, place))
@@ -209,6 +201,18 @@ class Access:
         """Say whether a subject could do something with the portal under another policy."""
         grants = self._compile(policy, 0).grants(subject, permission)
         return bool(grants.allow.everywhere) and not grants.deny.everywhere
+
+    def policy_with(self, part: PolicyPart) -> tuple[Policy, tuple[PolicyFault, ...]]:
+        """Give the policy with a part in place of all folders and repositories, and its faults.
+
+        Without a database nothing that was made in pages is in it.
+        """
+        parts = [*self._own, part]
+        if self._database is not None and self.settings.pages:
+            with self._database.read() as connection:
+                parts.append(of_pages(*_pages(connection)))
+        policy, faults = combine(parts)
+        return policy, (*faults, *unnamed(policy, self.permissions))
 
     def has_administrator(self, connection: Connection) -> bool:
         """Say whether somebody whom bindings or settings name may change policies, in the end."""
