@@ -27,7 +27,7 @@ Fields = Mapping[str, Any]
 
 def moment(at: datetime) -> str:
     """Write a time as it is sealed: UTC, always with six digits of a second, and a `Z`."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def pieces(fields: Fields) -> list[bytes]:

@@ -216,10 +216,11 @@ class _Comparison:
         The entries it was made of have been removed since.
         """
         query = select(audit_entry.c.after).where(audit_entry.c.action == CHECKPOINTED)
-        for after in connection.execute(query.execution_options(yield_per=BATCH)).scalars():
-            if after.get("position") == checkpoint.position:
-                yield from self._compared(checkpoint, str(after.get("hash")))
-                return
+        with connection.execute(query.execution_options(yield_per=BATCH)) as result:
+            found = {str(item["hash"]) for item in result.scalars() if _is_of(item, checkpoint)}
+        if found:
+            yield from self._compared(checkpoint, found.pop() if len(found) == 1 else "")
+            return
         self.told.append(
             f"The checkpoint of {checkpoint.at} at position {checkpoint.position} is older than "
             f"what is kept, which begins after position {self.head.horizon_position}."
@@ -235,6 +236,10 @@ class _Comparison:
             yield Fault("checkpoint", position, None, reason)
         else:
             self.told.append(f"The checkpoint of {checkpoint.at} at position {position} agrees.")
+
+
+def _is_of(after: Any, checkpoint: Checkpoint) -> bool:
+    return isinstance(after, dict) and after.get("position") == checkpoint.position
 
 
 def _horizon(connection: Connection, head: Head) -> Iterator[Fault]:
@@ -265,8 +270,9 @@ def _outside(connection: Connection) -> Iterator[Fault]:
         .order_by(number)
         .execution_options(yield_per=BATCH)
     )
-    for entry in connection.execute(query).scalars():
-        yield Fault("inserted", None, entry, "it has no seal and does not wait for one")
+    with connection.execute(query) as result:
+        for entry in result.scalars():
+            yield Fault("inserted", None, entry, "it has no seal and does not wait for one")
 
 
 def _queue(connection: Connection, outcome: Outcome) -> Iterator[Fault]:
@@ -278,13 +284,15 @@ def _queue(connection: Connection, outcome: Outcome) -> Iterator[Fault]:
         .order_by(audit_unsealed.c.entry_id)
         .execution_options(yield_per=BATCH)
     )
-    for row in connection.execute(query):
-        if row.position is not None:
-            yield Fault("inserted", row.position, row.entry_id, "it was put up to be sealed again")
-        elif row.id is None:
-            yield Fault("removed", None, row.entry_id, "it is gone before it was sealed")
-        else:
-            outcome.waiting += 1
+    with connection.execute(query) as result:
+        for row in result:
+            if row.position is not None:
+                reason = "it was put up to be sealed again"
+                yield Fault("inserted", row.position, row.entry_id, reason)
+            elif row.id is None:
+                yield Fault("removed", None, row.entry_id, "it is gone before it was sealed")
+            else:
+                outcome.waiting += 1
 
 
 def _places(connection: Connection, after: int) -> Iterator[_Place]:
