@@ -76,6 +76,7 @@ def sign_in(request: Request) -> Response:
     provider = portal.sign_in.settings.provider(found.provider)
     context = {
         "found": found,
+        "user": EntityRef.parse(found.ref) if found.ref else None,
         "title": found.title or _("Somebody unknown"),
         "results": RESULTS,
         "faults": FAULTS,
