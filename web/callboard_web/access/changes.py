@@ -328,13 +328,24 @@ def _hindered(
         return _page_again(portal, request, form, change, names, 422)
     access = portal.runtime.services.access
     theirs = None
-    if change.was is not None and isinstance(error, ConflictError):
+    if isinstance(error, NotFoundError):
+        form.faults["role"] = _("Somebody has removed this meanwhile. Saving makes it anew.")
+        form = _named(form, str(change.was))
+        return _page_again(portal, request, form, Change(settings=change.settings), names, 409)
+    if change.was is not None:
         theirs = _stored(access, change.was)
         if theirs.version == _version(form):
             theirs = None
     if theirs is None:
         form.faults["role"] = error.message
     return _page_again(portal, request, form, change, names, 409, theirs=theirs)
+
+
+def _named(form: Form, name: str) -> Form:
+    """Give the form with the name that a role had, which is not a field while it is changed."""
+    kept = Form({**{field: form.all(field) for field in form}, "name": (name,)})
+    kept.faults.update(form.faults)
+    return kept
 
 
 def _stored(access: Access, was: str | int) -> Any:

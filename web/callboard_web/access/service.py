@@ -132,8 +132,12 @@ class Decisions:
 
     def holdings(self, subject: Subject) -> list[Holding]:
         """Give the roles somebody has, what takes from them first."""
-        found = [self._holding(item, subject) for item in self.access.bindings_of(subject)]
-        return sorted(found, key=lambda item: item.binding.effect != "deny")
+        places = {id(item): place for place, item in enumerate(self.access.policy.bindings)}
+        found = sorted(
+            self.access.bindings_of(subject),
+            key=lambda item: (item.effect != "deny", places.get(id(item), len(places))),
+        )
+        return [self._holding(item, subject) for item in found]
 
     def _holding(self, binding: Binding, subject: Subject) -> Holding:
         role = self.access.policy.roles.get(binding.role)

@@ -9,7 +9,7 @@ from callboard.entities import EntityRef
 from callboard.errors import InputError
 from callboard.i18n import Text, Translator
 from callboard.identity import NOBODY, Principal, PrincipalKind, Subject, acting_for
-from callboard_web.organisation.models import Organisation, read_organisation
+from callboard_web.organisation.models import Organisation, Party, read_organisation
 from callboard_web.organisation.names import sort_key
 from callboard_web.portal import Portal
 
@@ -89,20 +89,24 @@ class Directory:
 
     def suggest(self, text: str, limit: int = SUGGESTED) -> list[Named]:
         """Give those a text may mean: general names, groups, then people."""
-        wanted = text.strip().casefold()
+        return [self.named(name) for name in self._matching(text.strip().casefold())[:limit]]
+
+    def _matching(self, wanted: str) -> list[str]:
         general = [
-            name for name, (_icon, title) in GENERAL.items()
+            name
+            for name, (_icon, title) in GENERAL.items()
             if wanted in name or wanted in str(title).casefold()
-        ]  # fmt: skip
-        parties = (*self.organisation.groups.values(), *self.organisation.people.values())
-        found = [
+        ]
+        return general + [
             item.ref
-            for item in parties
+            for item in self._parties()
             if wanted in item.title.casefold()
             or wanted in item.ref
             or wanted in sort_key(item.title).replace(" ", "")
         ]
-        return [self.named(name) for name in (*general, *found)[:limit]]
+
+    def _parties(self) -> tuple[Party, ...]:
+        return (*self.organisation.groups.values(), *self.organisation.people.values())
 
     def find(self, text: str) -> str:
         """Give the name of the subject a text means: a name as bindings use it, or a title.
@@ -118,13 +122,15 @@ class Directory:
             except ValueError as error:
                 raise InputError(_("%(text)s is no name of a subject.", text=wanted[:80]),
                                  hint=str(error)) from None  # fmt: skip
-        found = self.suggest(wanted, limit=3) if wanted else []
+        folded = wanted.casefold()
         exact = [
-            item for item in found
-            if wanted.casefold() in (str(item.title).casefold(), item.ref and item.ref.name)
-        ]  # fmt: skip
-        if len(found) == 1 or len(exact) == 1:
-            return (exact or found)[0].name
+            item.ref
+            for item in self._parties()
+            if folded in (item.title.casefold(), item.ref.rpartition("/")[2])
+        ]
+        found = self._matching(folded) if folded else []
+        if len(exact) == 1 or (not exact and len(found) == 1):
+            return (exact or found)[0]
         if found:
             raise InputError(
                 _("Several have %(text)s in their name: choose one.", text=wanted[:80])
