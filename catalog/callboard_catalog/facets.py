@@ -38,6 +38,9 @@ ANEW: Final = 5
 """The catalog is read anew where more than one in this many entities has changed."""
 
 CHUNK: Final = 5_000
+NONE: Final = 0
+"""The number that no row has."""
+
 Values = dict[str, dict[str, BitMap]]
 
 

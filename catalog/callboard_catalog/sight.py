@@ -8,12 +8,13 @@ asks the set, what lets the database choose, order and cut asks by the condition
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
+import orjson
 from pyroaring import BitMap
-from sqlalchemy import Connection, and_, exists, false, func, not_, or_, select, true
+from sqlalchemy import Connection, TextClause, exists, not_, select, text
 from sqlalchemy.sql.elements import ColumnElement
 
 from callboard.access import EntityFilter
@@ -21,9 +22,10 @@ from callboard.access.filters import FIELDS
 from callboard.identity import Selector
 from callboard_catalog import models
 from callboard_catalog.facets import ENVIRONMENT_KEY, TAG_KEY, FacetIndex
-from callboard_catalog.store.bulk import chunks, one_of
+from callboard_catalog.store.bulk import chunks
 
 ENTITY: Final = models.entity
+SEEN: Final = ENTITY.alias("seen_entity")
 KEPT: Final = 32
 """Sights that are kept of one generation of the catalog."""
 
@@ -69,17 +71,41 @@ class Sight:
         """Whether so little is seen that it is best asked for by its numbers."""
         return len(self.rows) <= FEW
 
-    def condition(self, connection: Connection, entity: Any = ENTITY) -> ColumnElement[bool]:
-        """Say in SQL that a row of `entity`, the table or an alias of it, is seen."""
+    def condition(self, connection: Connection, entity: Any = ENTITY) -> TextClause:
+        """Say in SQL that a row of `entity`, the table or an alias of it by name, is seen.
+
+        The statement must have it among what it selects from.
+        """
+        return self._text(connection, entity, "(%s)")
+
+    def not_condition(self, connection: Connection, entity: Any = ENTITY) -> TextClause:
+        """Say in SQL that a row of `entity` is not seen."""
+        return self._text(connection, entity, "NOT (%s)")
+
+    def _text(self, connection: Connection, entity: Any, form: str) -> TextClause:
+        key = (connection.dialect.name, entity.name)
+        if key not in self._written:
+            self._written[key] = self._write(_Condition(*key, self.whole))
+        written, values = self._written[key]
+        return text(form % written).bindparams(**values)
+
+    @cached_property
+    def _written(self) -> dict[tuple[str, str], tuple[str, dict[str, Any]]]:
+        return {}
+
+    def _write(self, condition: "_Condition") -> tuple[str, dict[str, Any]]:
+        """Write the condition; its text has a parameter for each set of values."""
         if not self.rows:
-            return false()
-        if self.is_narrow or not self.exact:
-            return one_of(connection, entity.c.id, self.rows)
-        if len(self.hidden) > FEW and self._is_short:
-            return _Condition(connection, self.whole, entity).of(self.filter)
-        if len(self.hidden) < len(self.rows):
-            return not_(one_of(connection, entity.c.id, self.hidden))
-        return one_of(connection, entity.c.id, self.rows)
+            written = "1 = 0"
+        elif self.is_narrow or not self.exact:
+            written = condition.has_number(self.rows)
+        elif len(self.hidden) > FEW and self._is_short:
+            written = condition.of(self.filter)
+        elif len(self.hidden) < len(self.rows):
+            written = f"NOT ({condition.has_number(self.hidden)})"
+        else:
+            written = condition.has_number(self.rows)
+        return written, condition.values
 
     def hides(self, ref: str) -> bool:
         """Say whether an owner, system or domain that entities name is there and not seen."""
@@ -88,19 +114,16 @@ class Sight:
 
     def of_id(self, connection: Connection, column: ColumnElement[Any]) -> ColumnElement[bool]:
         """Say in SQL that a column has the number of an entity that is seen."""
-        seen = ENTITY.alias()
-        return exists().where(seen.c.id == column, self.condition(connection, seen))
+        return exists().where(SEEN.c.id == column, self.condition(connection, SEEN))
 
     def of_ref(self, connection: Connection, column: ColumnElement[Any]) -> ColumnElement[bool]:
         """Say in SQL that a column names an entity that is there and seen."""
-        seen = ENTITY.alias()
-        return exists().where(seen.c.ref == column, self.condition(connection, seen))
+        return exists().where(SEEN.c.ref == column, self.condition(connection, SEEN))
 
     def not_hidden(self, connection: Connection, column: ColumnElement[Any]) -> ColumnElement[bool]:
         """Say in SQL that a column names no entity that is there and not seen."""
-        other = ENTITY.alias()
-        hidden = not_(self.condition(connection, other))
-        return not_(exists().where(other.c.ref == column, hidden))
+        hidden = self.not_condition(connection, SEEN)
+        return not_(exists().where(SEEN.c.ref == column, hidden))
 
 
 class Sights:
@@ -214,80 +237,95 @@ def _systems(index: FacetIndex, domains: Collection[str]) -> list[str]:
     return [ref for ref, domain in index.domains.items() if domain in domains]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Condition:
-    """Selectors as a condition on a table of entities."""
+    """Writes selectors as a condition on a table of entities, with `values` as its parameters.
 
-    connection: Connection
+    It is text: to build such a condition of expressions takes ten times as long as to answer it,
+    and a page asks it many times.
+    """
+
+    dialect: str
+    entity: str
     index: FacetIndex
-    entity: Any
+    values: dict[str, Any] = field(default_factory=dict)
 
-    def of(self, chosen: EntityFilter) -> ColumnElement[bool]:
-        conditions = [self._any(chosen.allow, chosen.mine)]
+    def of(self, chosen: EntityFilter) -> str:
+        written = self._any(chosen.allow, chosen.mine)
         if chosen.deny:
-            conditions.append(not_(self._any(chosen.deny, chosen.mine)))
+            written += f" AND NOT {self._any(chosen.deny, chosen.mine)}"
         if chosen.within is not None:
-            conditions.append(self._any(chosen.within, chosen.mine))
-        return and_(*conditions)
+            written += f" AND {self._any(chosen.within, chosen.mine)}"
+        return written
 
-    def _any(self, parts: Iterable[Selector], mine: frozenset[str]) -> ColumnElement[bool]:
-        # In one order, so that the database has seen the statement before.
-        return or_(false(), *(self._of(part, mine) for part in sorted(parts, key=repr)))
+    def has_number(self, rows: BitMap) -> str:
+        return self._one_of("id", rows)
 
-    def _of(self, part: Selector, mine: frozenset[str]) -> ColumnElement[bool]:
-        column = self.entity.c
+    def _any(self, parts: Iterable[Selector], mine: frozenset[str]) -> str:
+        found = sorted((self._of(part, mine) for part in parts), key=len)
+        return f"({' OR '.join(found or ['1 = 0'])})"
+
+    def _of(self, part: Selector, mine: frozenset[str]) -> str:
         pairs = (
-            (column.kind, part.kinds),
-            (column.owner, part.owners),
-            (column.system, part.systems),
-            (column.ref, part.refs),
-            (self._namespace(), part.namespaces),
+            ("kind", part.kinds),
+            ("owner", part.owners),
+            ("system", part.systems),
+            ("ref", part.refs),
         )
-        found = [self._one_of(value, wanted) for value, wanted in pairs if wanted]
+        found = [self._one_of(column, wanted) for column, wanted in pairs if wanted]
         if part.types:
             found.append(self._of_types(part.types))
         if part.domains:
             found.append(self._in_domains(part.domains))
-        if part.tags:
-            found.append(self._has(TAG_KEY, part.tags))
+        if part.owned:
+            found.append(f"({self._one_of('owner', mine)} OR {self._one_of('ref', mine)})")
+        if part.namespaces:
+            found.append(self._in(self._namespace(), part.namespaces))
         if part.environments:
             found.append(self._in_environments(part.environments))
-        if part.owned:
-            owned = (self._one_of(column.owner, mine), self._one_of(column.ref, mine))
-            found.append(or_(*owned))
-        return and_(true(), *found)
+        if part.tags:
+            found.append(self._has(TAG_KEY, part.tags))
+        return f"({' AND '.join(found or ['1 = 1'])})"
 
-    def _one_of(self, column: ColumnElement[Any], values: Iterable[str]) -> ColumnElement[bool]:
-        return one_of(self.connection, column, sorted(values))
+    def _one_of(self, column: str, values: Iterable[int] | Iterable[str]) -> str:
+        return self._in(f"{self.entity}.{column}", values)
 
-    def _of_types(self, types: Collection[str]) -> ColumnElement[bool]:
+    def _in(self, value: str, values: Iterable[int] | Iterable[str]) -> str:
+        name = f"{self.entity}_{len(self.values)}"
+        listed = sorted(values)
+        if self.dialect == "sqlite":
+            self.values[name] = orjson.dumps(listed).decode()
+            return f"{value} IN (SELECT value FROM json_each(:{name}))"
+        self.values[name] = listed
+        return f"{value} = ANY(:{name})"
+
+    def _of_types(self, types: Collection[str]) -> str:
         found = _types(self.index, types)
-        return self._one_of(self.entity.c.type, [*found, "-"] if "" in found else found)
+        return self._one_of("type", [*found, "-"] if "" in found else found)
 
-    def _namespace(self) -> ColumnElement[str]:
-        ref = self.entity.c.ref
-        if self.connection.dialect.name == "postgresql":
-            return func.split_part(func.split_part(ref, ":", 2), "/", 1)
-        begin = func.instr(ref, ":") + 1
-        return func.substr(ref, begin, func.instr(ref, "/") - begin)
+    def _namespace(self) -> str:
+        ref = f"{self.entity}.ref"
+        if self.dialect == "postgresql":
+            return f"split_part(split_part({ref}, ':', 2), '/', 1)"
+        begin = f"instr({ref}, ':') + 1"
+        return f"substr({ref}, {begin}, instr({ref}, '/') - {begin})"
 
-    def _in_domains(self, domains: Collection[str]) -> ColumnElement[bool]:
-        column = self.entity.c
-        inside = self._one_of(column.system, _systems(self.index, domains))
-        return or_(self._one_of(column.domain, domains), and_(column.domain == "", inside))
+    def _in_domains(self, domains: Collection[str]) -> str:
+        inside = self._one_of("system", _systems(self.index, domains))
+        own = self._one_of("domain", domains)
+        return f"({own} OR ({self.entity}.domain = '' AND {inside}))"
 
-    def _in_environments(self, environments: frozenset[str]) -> ColumnElement[bool]:
+    def _in_environments(self, environments: frozenset[str]) -> str:
         having = self._has(ENVIRONMENT_KEY, environments)
-        return or_(having, not_(self._has(ENVIRONMENT_KEY))) if "" in environments else having
+        if "" in environments:
+            return f"({having} OR NOT {self._has(ENVIRONMENT_KEY)})"
+        return having
 
-    def _has(self, key: str, values: Collection[str] | None = None) -> ColumnElement[bool]:
-        field = models.entity_field.alias()
-        named = select(models.field_key.c.id).where(models.field_key.c.name == key)
-        conditions = [
-            # By entity: SQLite would begin with the index of keys.
-            field.c.key_id + 0 == named.scalar_subquery(),
-            field.c.entity_id == self.entity.c.id,
-        ]
-        if values is not None:
-            conditions.append(self._one_of(field.c.value, values))
-        return exists().where(*conditions)
+    def _has(self, key: str, values: Collection[str] | None = None) -> str:
+        wanted = "" if values is None else f" AND {self._in('seen_field.value', values)}"
+        # By entity: SQLite would begin with the index of keys.
+        return (
+            "EXISTS (SELECT 1 FROM entity_field AS seen_field "
+            f"WHERE seen_field.entity_id = {self.entity}.id AND seen_field.key_id + 0 = "
+            f"(SELECT id FROM field_key WHERE name = '{key}'){wanted})"
+        )

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     TableClause,
     Text,
+    TextClause,
     and_,
     cast,
     column,
@@ -31,6 +32,7 @@ from callboard_catalog.search.ranking import Found
 from callboard_catalog.search.words import Words
 from callboard_catalog.sight import Sight
 
+Condition = ColumnElement[bool] | TextClause
 Sort = Literal["relevance", "name", "changed"]
 
 ENTITY: Final = models.entity
@@ -89,7 +91,7 @@ def candidates(connection: Connection, wanted: Wanted) -> tuple[list[Found], boo
 
 def _entities(connection: Connection, wanted: Wanted) -> tuple[list[Found], bool]:
     conditions = [*wanted.narrowing.entity, *wanted.narrowing.kinds]
-    phrases = [_entity_says(connection, phrase) for phrase in wanted.phrases]
+    phrases: list[Condition] = [_entity_says(connection, phrase) for phrase in wanted.phrases]
     if wanted.sight is not None:
         phrases.append(wanted.sight.condition(connection))
     narrowed = bool(conditions) or wanted.is_narrow
@@ -149,7 +151,7 @@ class _Asking:
     rows_of: Any
     joined: FromClause
     columns: Sequence[ColumnElement[Any]]
-    conditions: Sequence[ColumnElement[bool]]
+    conditions: Sequence[Condition]
     narrowed: bool
     steps: Sequence[Within] = _WITHIN
 

@@ -9,7 +9,7 @@ from pyroaring import BitMap
 from sqlalchemy import Connection, func, select
 
 from callboard_catalog import models
-from callboard_catalog.facets import FacetIndex
+from callboard_catalog.facets import NONE, FacetIndex
 from callboard_catalog.search.filters import TAG_KEY
 from callboard_catalog.search.ranking import Found
 
@@ -90,7 +90,7 @@ def commonest_seen(index: FacetIndex, operator: str, most: int) -> list[Count]:
     common = sorted(counted, key=lambda value: (-counted[value], value))[:most]
     known = index.named if operator in _REFS else {}
     return [
-        Count(value, index.titles[value] if known.get(value, -1) in index.everything else "",
+        Count(value, index.titles[value] if known.get(value, NONE) in index.everything else "",
               counted[value])
         for value in common
     ]  # fmt: skip
