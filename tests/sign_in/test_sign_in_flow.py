@@ -12,10 +12,12 @@ from browsers import Browser, number_on
 from python_provider import PythonProvider, as_json, python_provider
 
 from callboard.audit import entries
+from callboard.doctor import examine
 from callboard.entities import EntityRef
 from callboard.testing import Clock
 from callboard_web.sessions.store import ACCOUNT
 from callboard_web.sign_in import attempts
+from callboard_web.sign_in.checks import provider_checks
 from callboard_web.sign_in.recheck import check_again
 
 
@@ -273,3 +275,16 @@ def test_commands_do_not_load_the_libraries() -> None:
     code += "print([n for n in ('authlib', 'joserfc') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_doctor_asks_the_providers(portal: Any, server: PythonProvider) -> None:
+    def said() -> list[tuple[str, str]]:
+        checks = provider_checks(portal.runtime)
+        return [(found.status, found.title) for found in examine(checks)]
+
+    assert said() == [
+        ("ok", "Sign-in: the addresses for answers are known."),
+        ("ok", "Provider company answers."),
+    ]
+    server.metadata["issuer"] = "https://another.example"
+    assert ("bad", "Provider company cannot be used.") in said()

@@ -7,6 +7,7 @@ from functools import partial
 
 import typer
 
+from callboard.database import inspect_schema
 from callboard.doctor import (
     Check,
     Finding,
@@ -21,8 +22,10 @@ from callboard.doctor import (
 )
 from callboard.errors import CallboardError
 from callboard.settings import Settings
+from callboard_web.administration.rights import oddities
 from callboard_web.commands.common import opened
 from callboard_web.runtime import Runtime
+from callboard_web.sign_in.settings import SignInSettings
 
 
 def doctor() -> None:
@@ -56,8 +59,30 @@ def _checks(runtime: Runtime) -> list[Check]:
         git_check(),
         database_check(lambda: runtime.database, runtime.branches(), now=runtime.now),
         plugins_check(runtime.plugins),
+        Check("Access", lambda: _access(runtime)),
+        *_providers(runtime),
         *sources,
     ]
+
+
+def _providers(runtime: Runtime) -> list[Check]:
+    if not runtime.settings.section(SignInSettings).providers:
+        return []
+    from callboard_web.sign_in.checks import provider_checks
+
+    return provider_checks(runtime)
+
+
+def _access(runtime: Runtime) -> Iterable[Finding]:
+    """Say what is odd in who may do what; roles may be in tables that must be there first."""
+    states = inspect_schema(runtime.database, runtime.branches())
+    if any(state.state != "current" for state in states):
+        return [Finding("ok", "Access is looked at once the tables are up to date.")]
+    found = [
+        Finding("warn", f"{title}.", str(detail), str(step))
+        for title, detail, step in oddities(runtime)
+    ]
+    return found or [Finding("ok", "Strangers only look; somebody is an administrator.")]
 
 
 def _source(runtime: Runtime, name: str) -> Iterable[Finding]:

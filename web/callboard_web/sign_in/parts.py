@@ -37,7 +37,9 @@ PART: Final = Part(
     ),
     permissions=(
         Permission(
-            name="portal.sign_in.read", title=_("See sign-ins and the claims that came")
+            name="portal.sign_in.read",
+            title=_("See sign-ins and the claims that came"),
+            role="security",
         ),
     ),
 )  # fmt: skip

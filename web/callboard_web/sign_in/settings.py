@@ -208,7 +208,7 @@ class ProviderSettings(SettingsModel):
     end_session_endpoint: WebUrl | None = Field(
         default=None, description="Instead of the discovered one."
     )
-    icon: str = Field(default="key", max_length=40, description="An icon of the portal's own.")
+    icon: str = Field(default="lock", max_length=40, description="An icon of the portal's own.")
 
     @field_validator("algorithms")
     @classmethod
