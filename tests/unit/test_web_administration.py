@@ -171,3 +171,29 @@ def test_a_plugins_page_shows_its_settings_and_calls(client: TestClient) -> None
     page = client.get("/plugins/sample").text
     assert "home card" in page
     assert "On average" in page
+
+
+@pytest.mark.parametrize(
+    ("access", "odd"),
+    [
+        ({"anonymous": "administrator"}, ["Strangers may do more than look"]),
+        ({"anonymous": "viewer"}, ["Nobody is an administrator"]),
+        ({"anonymous": "viewer", "administrators": ["user:default/ada"]}, []),
+        (
+            {
+                "anonymous": "",
+                "administrators": ["group:default/heads"],
+                "bindings": [{"role": "developer", "to": ["everyone"], "on": {"kind": ["api"]}}],
+            },
+            ["Strangers may do more than look"],
+        ),
+    ],
+)
+def test_what_is_odd_in_who_may_do_what(
+    tmp_path: Path, clock: Clock, access: dict[str, object], odd: list[str]
+) -> None:
+    with portal_under_test(
+        tmp_path, plugins=[], settings={"access": access}, clock=clock, templates={}
+    ) as shop:
+        found = [str(item.title) for item in health.look(shop.runtime) if item.path == "/access"]
+        assert found == odd

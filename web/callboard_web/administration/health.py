@@ -15,6 +15,7 @@ from callboard.database import inspect_schema
 from callboard.i18n import Text, Translator
 from callboard.jobs import counts, oldest_waiting
 from callboard.plugins import PluginState
+from callboard_web.administration import rights
 from callboard_web.audit.state import findings as audit_findings
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def look(runtime: "Runtime") -> list[Finding]:
         (_("Jobs"), _jobs),
         (_("Sources"), _sources),
         (_("Plugins"), _plugins),
+        (_("Access"), _access),
         (_("Audit log"), audit_findings),
     )
     found: list[Finding] = []
@@ -129,6 +131,14 @@ def _sources(runtime: "Runtime") -> Iterator[Finding]:
         yield Finding("bad", title, ", ".join(failing[:10]), step, "/sources")
     else:
         yield Finding("ok", _("Every source is read"), path="/sources")
+
+
+def _access(runtime: "Runtime") -> Iterator[Finding]:
+    found = [
+        Finding("warn", title, detail, step, "/access")
+        for title, detail, step in rights.oddities(runtime)
+    ]
+    yield from found or [Finding("ok", _("Strangers only look; somebody is an administrator"))]
 
 
 def _plugins(runtime: "Runtime") -> Iterator[Finding]:
