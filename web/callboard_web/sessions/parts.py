@@ -49,8 +49,18 @@ PART: Final = Part(
         ),
     ),
     permissions=(
-        Permission(name="portal.session.read", title=_("See who is signed in, and from where")),
-        Permission(name="portal.session.end", title=_("End sessions of others")),
-        Permission(name="portal.account.update", title=_("Deactivate accounts and activate them")),
+        Permission(
+            name="portal.session.read",
+            title=_("See who is signed in, and from where"),
+            role="security",
+        ),
+        Permission(
+            name="portal.session.end", title=_("End sessions of others"), role="security"
+        ),
+        Permission(
+            name="portal.account.update",
+            title=_("Deactivate accounts and activate them"),
+            role="security",
+        ),
     ),
 )  # fmt: skip

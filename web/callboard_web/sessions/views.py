@@ -23,13 +23,16 @@ from callboard_web.sessions import break_glass, demo
 _: Final = Translator("callboard")
 
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+")
+DONE: Final = "/sign-in/done"
+"""Where one goes who signed in beside a page that waits to be sent."""
+
 WHY: Final = "Nobody is signed in before signing in."
 
 
 def next_of(text: str) -> str:
     """Give where to go after signing in: a path of the portal, not one of these pages."""
     path = address(text)
-    return "/" if path.startswith(("/sign-in", "/sign-out")) else path
+    return "/" if path.startswith(("/sign-in", "/sign-out")) and path != DONE else path
 
 
 def sign_in(request: Request) -> Response:
