@@ -45,7 +45,7 @@ PART: Final = Part(
             role="viewer",
         ),
         c.Permission(
-            name=READ, title=_("See the tokens of everyone"), role="security",
+            name=READ, title=_("See the tokens of everyone"), role="auditor",
             description=_("Names, limits and last use; nobody can see the secrets."),
         ),
         c.Permission(name=REVOKE, title=_("Revoke the tokens of everyone"), role="security"),

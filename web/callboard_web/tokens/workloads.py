@@ -40,6 +40,9 @@ LONGEST_AGE: Final = timedelta(days=1)
 LONGEST: Final = 16 * 1024
 """Characters of a token that are looked at."""
 
+OF_PEOPLE: Final = frozenset({"nonce", "events"})
+"""Claims of ID tokens of people, and of logout tokens: an issuer may make these as well."""
+
 _PARTS: Final = 3
 _LONGEST_HEADER: Final = 4096
 
@@ -208,6 +211,11 @@ def _look(text: str) -> _Unverified:
         )
     if not isinstance(kid, str) or not isinstance(issuer, str):
         raise _forged()
+    if str(header.get("typ", "JWT")).upper() != "JWT" or not OF_PEOPLE.isdisjoint(claims):
+        raise BadTokenError(
+            _("This is no token of a job, but one that providers make for other ends."),
+            "not a token of a job",
+        )
     return _Unverified(algorithm, kid, issuer)
 
 

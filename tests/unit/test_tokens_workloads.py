@@ -302,6 +302,11 @@ def test_an_issuer_that_does_not_answer_is_not_nobody(
         ({"ref_protected": "false"}, "no rule fits"),
         ({"ref_protected": 1}, "no rule fits"),
         ({"project_path": None}, "no rule fits"),
+        ({"nonce": "n-0S6"}, "not a token of a job"),
+        (
+            {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}},
+            "not a token of a job",
+        ),
     ],
 )
 def test_claims_that_do_not_fit_are_refused(
@@ -334,6 +339,7 @@ def test_forged_tokens_are_refused(gitlab: Issuer, robot: TestClient) -> None:
         text = plain({"alg": algorithm, "kid": "one"}, claims).rstrip(".")
         keyed = hmac.digest(public, text.encode(), "sha256")
         assert refused(robot, f"{text}.{encoded(keyed)}") == said
+    assert refused(robot, gitlab.sign(GITLAB, typ="logout+jwt")) == "not a token of a job"
     # An algorithm of another kind of key than the issuer has under that name.
     assert refused(robot, plain({"alg": "ES256", "kid": "one"}, claims, "AAAA")) == "bad signature"
 
