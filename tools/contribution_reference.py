@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/reference/contributions.md"
 
-HEAD = """# Metrics, permissions and jobs
+HEAD = """# Metrics and jobs
 
 <!-- Made by tools/contribution_reference.py from host and plugins: run `make fmt`. -->
 
@@ -26,11 +26,12 @@ def page() -> str:
     plugins = ",".join(path.parent.name for path in (ROOT / "plugins").glob("*/pyproject.toml"))
     with tempfile.TemporaryDirectory() as directory:
         config = Path(directory) / "callboard.yaml"
-        config.write_text("portal: {}\n", "utf-8")
+        # The job that reads policies is there where the settings name some.
+        config.write_text("access: {policies: [{path: policies/**}]}\n", "utf-8")
         runtime = Runtime.open(config, {"CALLBOARD_PLUGINS": plugins})
         try:
             runtime.upgrade()
-            return "\n".join([HEAD, *_metrics(runtime), *_permissions(runtime), *_jobs(runtime)])
+            return "\n".join([HEAD, *_metrics(runtime), *_jobs(runtime)])
         finally:
             runtime.stop()
 
@@ -72,16 +73,6 @@ def _labels(samples: Iterable[object]) -> list[str]:
     for sample in samples:
         found.update(dict.fromkeys(getattr(sample, "labels", ())))
     return [name for name in found if name != "le"]
-
-
-def _permissions(runtime: "Runtime") -> Iterator[str]:
-    rows = sorted(
-        (f"`{item.value.name}`", item.plugin, str(item.value.title), str(item.value.description))
-        for item in runtime.plugins.contributions.permissions
-    )
-    heads = ("name", "from", "allows to", "more")
-    yield from _table("Permissions", heads, rows)
-    yield "They are declared for what comes: without sign-in, everyone has all of them.\n"
 
 
 def _jobs(runtime: "Runtime") -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Writes the reference pages of settings, commands and contributions in docs/.
+"""Writes the reference pages of settings, commands, permissions and contributions in docs/.
 
     python tools/write_references.py [--check]
 
@@ -10,7 +10,12 @@ import sys
 from pathlib import Path
 
 TOOLS = Path(__file__).parent
-MAKERS = ("command_reference.py", "contribution_reference.py", "settings_reference.py")
+MAKERS = (
+    "command_reference.py",
+    "contribution_reference.py",
+    "permission_reference.py",
+    "settings_reference.py",
+)
 
 
 def main() -> int:

@@ -16,8 +16,8 @@ DefaultRole = Literal[
 ]  # fmt: skip
 """The roles that are there without being configured.
 
-A developer has what a viewer has and more, a maintainer what a developer has; security and
-auditor have what a viewer has; the administrator has everything.
+A developer has what a viewer has and more, a maintainer what a developer has; an auditor has what
+a viewer has, security what an auditor has; the administrator has everything.
 """
 
 

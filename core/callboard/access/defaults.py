@@ -13,7 +13,7 @@ ABOVE: Final[Mapping[str, tuple[str, ...]]] = {
     "viewer": ("viewer",),
     "developer": ("viewer", "developer"),
     "maintainer": ("viewer", "developer", "maintainer"),
-    "security": ("viewer", "security"),
+    "security": ("viewer", "auditor", "security"),
     "auditor": ("viewer", "auditor"),
 }
 """The levels of permissions that each default role has."""
@@ -25,6 +25,15 @@ TITLES: Final[Mapping[str, Text]] = {
     "security": _("Security"),
     "auditor": _("Auditor"),
     "administrator": _("Administrator"),
+}
+
+DESCRIPTIONS: Final[Mapping[str, Text]] = {
+    "viewer": _("Sees what is there."),
+    "developer": _("Acts on entities: given on what one's own teams own, unless bound otherwise."),
+    "maintainer": _("Keeps sources, jobs and plugins going."),
+    "security": _("Sees what auditors see, revokes tokens, ends sessions, deactivates accounts."),
+    "auditor": _("Reads the audit log, policies and settings; explains what others may do."),
+    "administrator": _("May do everything, also give roles."),
 }
 
 BUILT_IN: Final = _("built in")
@@ -41,7 +50,13 @@ def default_roles(permissions: Iterable[Permission]) -> dict[str, Role]:
             if levels is None
             else tuple(sorted(item.name for item in declared if item.role in levels))
         )
-        roles[name] = Role(name=name, permissions=named, title=TITLES[name], source=BUILT_IN)
+        roles[name] = Role(
+            name=name,
+            permissions=named,
+            title=TITLES[name],
+            description=DESCRIPTIONS[name],
+            source=BUILT_IN,
+        )
     return roles
 
 
