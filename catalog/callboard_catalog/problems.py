@@ -1,9 +1,9 @@
 """What is wrong with the catalog's input, for those who can mend it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import (
     Column,
@@ -122,19 +122,38 @@ class ProblemTally:
     owners: Mapping[str, Mapping[str, int]]
 
 
-def problem_tally(connection: Connection, sight: ProblemSight = EVERY_PROBLEM) -> ProblemTally:
+class Counted(NamedTuple):
+    """Problems of one kind with one entity, whose number is None where it is not there."""
+
+    kind: ProblemKind
+    owner: str
+    ref: str
+    entity: int | None
+    number: int
+
+
+def count_problems(connection: Connection) -> list[Counted]:
     """Count all problems in one pass."""
-    everything = union_all(*_parts(connection, ProblemRequest(), sight)).subquery()
-    columns = (everything.c.kind, everything.c.owner, everything.c.ref)
+    everything = union_all(*_parts(connection, ProblemRequest(), EVERY_PROBLEM)).subquery()
+    names = ("kind", "owner", "ref", "entity")
+    columns = [everything.c[name] for name in names]
+    statement = select(*columns, func.count()).group_by(*columns)
+    rows = connection.execute(statement)
+    return [Counted(row[0], row[1] or "", row[2] or "", row[3], row[4]) for row in rows]
+
+
+def tally_of(counted: Iterable[Counted], sight: ProblemSight = EVERY_PROBLEM) -> ProblemTally:
+    """Add up the problems that are seen."""
     kinds: dict[ProblemKind, int] = dict.fromkeys(KINDS, 0)
     owners: dict[str, dict[str, int]] = {}
-    for kind, owner, ref, number in connection.execute(
-        select(*columns, func.count()).group_by(*columns)
-    ):
+    rows = None if sight.entities is None else sight.entities.rows
+    for kind, owner, ref, entity, number in counted:
+        if not sight.of_none if entity is None else rows is not None and entity not in rows:
+            continue
         kinds[kind] += number
         if kind != "warning":
-            entities = owners.setdefault(owner or "", {})
-            entities[ref or ""] = entities.get(ref or "", 0) + number
+            entities = owners.setdefault(owner, {})
+            entities[ref] = entities.get(ref, 0) + number
     return ProblemTally(kinds, owners)
 
 
@@ -218,6 +237,7 @@ def _rejected() -> Select[Any]:
         case((entity.c.id.is_not(null()), 1), else_=0).label("served"),
         rejected.c.owner.label("owner"),
         literal("").label("other"),
+        entity.c.id.label("entity"),
     ).select_from(joined)
 
 
@@ -248,6 +268,7 @@ def _conflicts() -> Select[Any]:
         literal(1),
         entity.c.owner,
         holder.c.name,
+        entity.c.id,
     ).select_from(joined)
 
 
@@ -292,6 +313,7 @@ def _dangling(*, forward: bool, request: ProblemRequest) -> Select[Any]:
             literal(1),
             entity.c.owner,
             other,
+            entity.c.id,
         )
         .select_from(joined)
         .where(and_(*conditions))

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
 
 from pyroaring import BitMap
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select, true
 
 from callboard.access import ALL, EntityFilter
 from callboard.database import Database
@@ -27,8 +27,9 @@ from callboard_catalog.problems import (
     ProblemRequest,
     ProblemSight,
     ProblemTally,
-    problem_tally,
+    count_problems,
     problems,
+    tally_of,
 )
 from callboard_catalog.query import MOST_ROWS, Facet, FacetValue, ListRequest, ListResult
 from callboard_catalog.reading import (
@@ -451,9 +452,14 @@ class CatalogService:
         """Count the problems of each kind, and of each owner by entity."""
         with self.database.read() as connection:
             sight, key = self._problem_sight(connection)
-            return self._cached(
-                connection, (*key, "problem tally"), lambda: problem_tally(connection, sight)
-            )
+
+            def add_up() -> ProblemTally:
+                counted = self._cached(
+                    connection, "counted problems", lambda: count_problems(connection)
+                )
+                return tally_of(counted, sight)
+
+            return self._cached(connection, (*key, "problem tally"), add_up)
 
     def _problem_sight(self, connection: Connection) -> tuple[ProblemSight, tuple[Any, ...]]:
         """Give whose problems are seen, and what tells this from what others see."""
@@ -557,10 +563,18 @@ def _source_counts(connection: Connection, sight: ProblemSight) -> dict[tuple[st
     )
     statements = {"entity": select(entity.c.source_id), "source_file": select(file.c.source_id)}
     if sight.entities is not None:
-        statements["entity"] = statements["entity"].where(sight.entities.condition(connection))
+        del statements["entity"]
+        sources = select(models.source.c.name, models.source.c.id)
+        by_name = sight.entities.index.values["source"]
+        for name, number in connection.execute(sources):
+            if name in by_name:
+                counts[("entity", number)] = len(by_name[name])
+    if sight.entities is not None or not sight.of_none:
+        there = entity.c.id.is_not(None)
+        seen = there if sight.entities is None else sight.entities.condition(connection)
+        mine = and_(there, seen)
         faulty = faulty.join(entity, entity.c.ref == rejected.ref, isouter=True)
-        mine = and_(entity.c.id.is_not(None), sight.entities.condition(connection))
-        faulty = faulty.where(or_(mine, entity.c.id.is_(None)) if sight.of_none else mine)
+        faulty = faulty.where(or_(mine, not_(there)) if sight.of_none else mine)
     if not sight.of_none:
         del statements["source_file"]
     statements["rejected"] = select(faulty.distinct().subquery("rejected").c.source_id)
