@@ -17,6 +17,10 @@ TOPIC: Final = "audit"
 """What `Database.committed` tells about after entries were written."""
 
 
+SUBJECT: Final = "audit"
+"""What entries about the log itself are about."""
+
+
 def record(
     connection: Connection,
     action: str,

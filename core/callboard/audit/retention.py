@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete, select
 
 from callboard.audit.forward import sent_everywhere
-from callboard.audit.log import record
+from callboard.audit.log import SUBJECT, record
 from callboard.audit.models import audit_entry, audit_seal
 from callboard.audit.seal import locked_head, move_head
 from callboard.audit.settings import AuditSettings
@@ -47,7 +47,7 @@ def prune(connection: Connection, settings: AuditSettings, before: datetime, now
     record(
         connection,
         PRUNED,
-        head.chain,
+        SUBJECT,
         before={"position": head.horizon_position, "hash": head.horizon_hash},
         after={"position": end.position, "hash": end.hash, "until": end.at, "removed": len(old)},
         at=now,

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from sqlalchemy import Connection
 
 from callboard.audit.checkpoint import Checkpoint
-from callboard.audit.log import record
+from callboard.audit.log import SUBJECT, record
 from callboard.audit.seal import Writes, seal_all
 from callboard.audit.verify import Fault, Outcome, verify
 
@@ -41,12 +41,13 @@ def verify_and_record(
                 named.append(str(fault))
     head = outcome.head
     found = {"checked": outcome.checked, "faults": outcome.faults}
+    first = {"first": named} if named else {}
     with store.write() as connection:
         record(
             connection,
             ACTION,
-            head.chain if head else "",
-            after={"position": head.position if head else 0, **found, "first": named},
+            SUBJECT,
+            after={"position": head.position if head else 0, **found, **first},
             result="failed" if outcome.faults else "ok",
             at=now(),
         )

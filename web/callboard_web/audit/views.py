@@ -8,6 +8,7 @@ from starlette.responses import Response, StreamingResponse
 
 from callboard.audit import AuditEntry, record
 from callboard.audit.delivery import Sent, with_places
+from callboard.audit.log import SUBJECT
 from callboard.audit.reading import find, page
 from callboard.audit.settings import AuditSettings
 from callboard.errors import NotFoundError
@@ -86,7 +87,7 @@ def export(request: Request) -> Response:
     now = portal.runtime.now()
     with portal.runtime.database.write() as connection:
         told = {"format": form, **asked.question.told()}
-        record(connection, EXPORT, "audit", after=told, at=now)
+        record(connection, EXPORT, SUBJECT, after=told, at=now)
     headers = {
         "content-disposition": f'attachment; filename="audit-{now:%Y-%m-%d}.{form}"',
         "cache-control": "no-store",

@@ -37,13 +37,14 @@ ACTIONS: Final[Mapping[str, Text]] = {
 }
 """Actions that are no permissions of their own."""
 
-KINDS: Final[Mapping[str, Text]] = {
-    "token": _("token"),
-    "workload": _("workload"),
-    "system": _("the portal itself"),
-    "anonymous": _("not signed in"),
+KINDS: Final[Mapping[str, Text]] = {"token": _("token"), "workload": _("workload")}
+"""Kinds of actors that are told beside their name; a person needs no words."""
+
+NAMELESS: Final[Mapping[str, Text]] = {
+    "system": _("The portal itself"),
+    "anonymous": _("Not signed in"),
 }
-"""Kinds of actors that are told with their name; a person needs no words."""
+"""Actors of which there is only one."""
 
 RESULTS: Final[Mapping[str, Text]] = {
     "ok": _.context("audit", "Done"),
@@ -57,7 +58,7 @@ RESULT_STATUS: Final = {"ok": "ok", "denied": "block", "failed": "bad"}
 class Named:
     """Someone or something as a page shows it; `path` leads to its page, if it has one."""
 
-    text: str
+    text: Text
     path: str = ""
     kind: Text = ""
 
@@ -114,6 +115,8 @@ class Wording:
 
     def actor(self, written: str) -> Named:
         kind, _colon, name = written.partition(":")
+        if kind in NAMELESS:
+            return Named(NAMELESS[kind])
         found = self.subject(name)
         return Named(found.text or kind, found.path, KINDS.get(kind, ""))
 

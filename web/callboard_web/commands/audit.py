@@ -21,6 +21,7 @@ from callboard.audit.checkpoint import (
     read_checkpoint,
 )
 from callboard.audit.delivery import Sent, sealed_after
+from callboard.audit.log import SUBJECT
 from callboard.audit.seal import Head, head_of, seal_all
 from callboard.audit.settings import AuditSettings
 from callboard.audit.verification import verify_and_record
@@ -77,7 +78,7 @@ def checkpoint(
         made = make_checkpoint(head, moment(runtime.now()), runtime.portal.base_url, signer)
         with runtime.database.write() as connection:
             after = {"position": head.position, "hash": head.hash, "user": _user()}
-            record(connection, CHECKPOINTED, head.chain, after=after, at=runtime.now())
+            record(connection, CHECKPOINTED, SUBJECT, after=after, at=runtime.now())
     with _opened(output) as file:
         file.write(made.written())
 
@@ -146,7 +147,7 @@ def export(
     with _log() as runtime:
         told = {"format": form, "after": after, "user": _user()}
         with runtime.database.write() as connection:
-            record(connection, "audit.entry.export", "audit", after=told, at=runtime.now())
+            record(connection, "audit.entry.export", SUBJECT, after=told, at=runtime.now())
         seal_all(runtime.database)
         with runtime.database.read() as connection:
             head = head_of(connection)
