@@ -37,15 +37,12 @@ class InputError(CallboardError):
     name = "InputError"
 
 
-class NotAllowedError(CallboardError):
-    """The one who asks may not do this.
+class RefusedError(CallboardError):
+    """Somebody may not do something.
 
     `permission` is the name of what is missing, and `entity` the reference of what it was asked
     about, where that is known: the page that tells of it says who can give it.
     """
-
-    status = 403
-    name = "NotAllowedError"
 
     def __init__(
         self, message: Text, *, hint: Text = "", permission: str = "", entity: str = ""
@@ -55,7 +52,14 @@ class NotAllowedError(CallboardError):
         self.entity = entity
 
 
-class NotSignedInError(CallboardError):
+class NotAllowedError(RefusedError):
+    """The one who asks may not do this."""
+
+    status = 403
+    name = "NotAllowedError"
+
+
+class NotSignedInError(RefusedError):
     """It is not known who asks, and that must be known here (RFC 9110, section 15.5.2)."""
 
     status = 401

@@ -162,7 +162,9 @@ class Services:
         """Give the error that tells the one who asks what is missing."""
         subject = asking()
         if subject is None or not subject.signed_in:
-            return NotSignedInError(_("Sign in to see this."))
+            return NotSignedInError(
+                _("Sign in to see this."), permission=decision.permission, entity=str(entity or "")
+            )
         declared = self.access.permissions.get(decision.permission)
         title: Text = declared.title if declared else decision.permission
         return NotAllowedError(

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from callboard.access import Role
 from callboard.entities import EntityRef
-from callboard.errors import InputError, NotAllowedError
+from callboard.errors import InputError, NotAllowedError, RefusedError
 from callboard.i18n import Text
 from callboard.identity import acting_for
 
@@ -66,12 +66,14 @@ def note_refusal(portal: "Portal", request: Request, status: int, error: Excepti
     """Record that a page or an act was refused; who only has to sign in first is led there."""
     if status != FORBIDDEN and (status != UNKNOWN or request.method in SAFE):
         return
-    route = request.scope.get("route")
-    permission = getattr(error, "permission", "") or getattr(route, "permission", "")
-    subject = getattr(error, "entity", "") or request.url.path
+    permission, entity = "", ""
+    if isinstance(error, RefusedError):
+        permission, entity = error.permission, error.entity
     why = {"method": request.method, "path": request.url.path, "message": str(error)}
     with acting_for(portal.subject(request)):
-        portal.runtime.services.audit.denied(permission or UNNAMED, subject, why)
+        portal.runtime.services.audit.denied(
+            permission or UNNAMED, entity or request.url.path, why
+        )
 
 
 def _ref(name: str) -> EntityRef | None:

@@ -118,8 +118,8 @@ def _fault_of(runtime: "Runtime", router: APIRouter) -> str:
         if not isinstance(route, APIRoute):
             name = getattr(route, "path", type(route).__name__)
             return (
-                f"The router has {name!r}, expected only routes of router.get, router.post and such. "
-                "Give each router by a Routes of its own."
+                f"The router has {name!r}, expected only routes of router.get, router.post and so "
+                "on. Give each router by a Routes of its own."
             )
         permission = _asked_by(route, READ)
         if permission not in runtime.services.access.permissions:
@@ -135,12 +135,13 @@ def _guarded(runtime: "Runtime", item: Contributed[Routes], route: APIRoute) -> 
     """Ask before anything is read of a request; the route asks again about what it finds."""
     path = f"/api/plugins/{item.plugin}{route.path}"
     methods = sorted(route.methods or ())
+    name = f"{item.plugin}.{route.name}"
     why = getattr(route.endpoint, "callboard_open", "")
     if why:
-        return public(path, _Api(route.app), why=why, methods=methods)
+        return public(path, _Api(route.app, name), why=why, methods=methods)
     permission = _asked_by(route, item.value.permission)
     about = about_of(runtime, permission)
-    app = _Api(route.app, permission, about)
+    app = _Api(route.app, name, permission, about)
     return guarded(path, app, permission, about=about, methods=methods)
 
 
@@ -149,8 +150,13 @@ class _Api:
     """A route as FastAPI made it; without a permission it is open to everyone."""
 
     app: ASGIApp
+    name: str
     permission: str = ""
     about: About = "portal"
+
+    @property
+    def __name__(self) -> str:  # metrics tell views apart by it
+        return self.name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.permission:
