@@ -49,6 +49,9 @@ STATES = (
     "/search",
     "/problems?kind=rejected",
     "/jobs?state=failed",
+    "/me/access?permission=catalog.entity.refresh&entity=order-service",
+    "/access/explain?subject=anonymous&permission=catalog.entity.refresh",
+    "/access/explain?subject=zzz",
     "/nope",
     "/catalog/default/component/nope",
 )

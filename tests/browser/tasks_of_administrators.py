@@ -106,6 +106,38 @@ def about(hands: Hands) -> None:
     expect(hands.page.locator("main")).to_contain_text("Apache-2.0")
 
 
+@task("Explain why somebody may not do something", 5)
+def explain(hands: Hands) -> None:
+    page = hands.page
+    hands.find(hands.say("explain what", "说明某人"), "/access/explain")
+    expect(page.locator("#ask-subject")).to_be_focused()
+    hands.write("anonymous")
+    hands.press("Tab")
+    hands.write("catalog.entity.refresh")
+    hands.press("Tab")
+    hands.write("order-service")
+    hands.press("Enter")
+    expect(page.locator("#answer")).to_contain_text("catalog.entity.refresh")
+
+
+@task("Give a team a role", 16)
+def give_role(hands: Hands) -> None:
+    page = hands.page
+    hands.find(hands.say("give a role", "授予角色"), "/access/bindings/new")
+    hands.past_navigation()
+    hands.tab_to(page.locator("#f-role"))
+    hands.press("ArrowDown", "ArrowDown", "ArrowDown")
+    hands.tab_to(page.locator("#f-more"))
+    hands.write("Trade Core")
+    hands.press("Enter")
+    expect(page.locator("input[name=to][value='group:default/trade-core']")).to_be_checked()
+    hands.tab_to(page.locator("button[value=save]"))
+    hands.press("Enter")
+    page.wait_for_url("**/access/bindings")
+    expect(page.locator("#flash-text")).to_contain_text("Trade Core")
+
+
 TASKS: Final = (
     announce, put_away, withdraw, health, run_job, read_again, plugin, settings, watchers, about,
+    explain, give_role,
 )  # fmt: skip

@@ -335,3 +335,13 @@ def test_pages_may_be_read_only(tmp_path: Path) -> None:
         assert "Policies are not made in pages here" in page
     finally:
         runtime.stop()
+
+
+def test_what_happened_is_told_to_those_who_may_read_policies(client: TestClient) -> None:
+    saved(client, "/access/roles/new", name="release/<b>", permission=["portal.job.run"])
+    page = client.get("/activity").text
+    assert "The role release/&lt;b&gt; was made" in page
+    assert "/access/role?name=release%2F%3Cb%3E" in page
+    assert client.get("/access/role?name=release%2F%3Cb%3E").status_code == 200
+    client.cookies.set("as", "eve")
+    assert "release/" not in client.get("/activity").text

@@ -17,6 +17,7 @@ from callboard.i18n import Text, Translator
 from callboard_web.access import consequences
 from callboard_web.access.forms import (
     ON_FIELDS,
+    ON_NAMES,
     binding_data,
     binding_form,
     faults_of_binding,
@@ -394,6 +395,7 @@ def _binding_page(
     context = {
         "form": form, "number": number, "title": title, "added": added, "preview": None,
         "theirs": None, "on_fields": ON_FIELDS,
+        "on_open": any(form[f"on-{name}"] for name in ON_NAMES),
         "chosen": [directory.named(name) for name in (form.all("to") if names is None else names)],
         "typed": "" if names is not None and not form.faults.get("more") else form["more"],
         "matches": directory.suggest(form["more"]) if form.faults.get("more") else [],

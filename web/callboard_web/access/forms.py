@@ -23,6 +23,8 @@ ON_FIELDS: Final[Sequence[tuple[str, Text, str]]] = (
 )
 """The fields of a selector, in the order of the form: name, title, an example."""
 
+ON_NAMES: Final = (*(name for name, _title, _like in ON_FIELDS), "owned")
+
 _APART: Final = re.compile(r"[,，、\n]")
 _REFERENCES: Final = ("owner", "system", "domain", "entity")
 
