@@ -129,7 +129,10 @@ def consider(
 
 
 def _names(fields: tuple[str, ...]) -> Text:
-    return ", ".join(str(FIELD_NAMES[name]) for name in fields)
+    first, *more = fields
+    if not more:
+        return FIELD_NAMES[first]
+    return _("%(one)s, %(more)s", one=FIELD_NAMES[first], more=_names(tuple(more)))
 
 
 def mismatches(
