@@ -9,10 +9,12 @@ from callboard_web.parts import Part
 _: Final = Translator("callboard")
 
 
-def _item(name: str, title: Text, icon: str, order: int, permission: str = "") -> NavItem:
+def _item(
+    name: str, title: Text, icon: str, order: int, permission: str = "", letter: str = ""
+) -> NavItem:
     return NavItem(
         name=name, title=title, path=f"/{name}", icon=icon, section="administer", order=order,
-        permission=permission,
+        permission=permission, letter=letter,
     )  # fmt: skip
 
 
@@ -20,7 +22,7 @@ PART: Final = Part(
     navigation=(
         _item("watchers", _("Watchers"), "eye", 35, "portal.health.read"),
         _item("health", _("Health"), "live", 50, "portal.health.read"),
-        _item("settings", _("Settings"), "set", 60, "portal.settings.read"),
+        _item("settings", _("Settings"), "set", 60, "portal.settings.read", "i"),
         _item("about", _("About"), "box", 70),
     ),
     acts=(
