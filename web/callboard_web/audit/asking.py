@@ -23,7 +23,7 @@ _YEARS: Final = range(2, 9999)
 
 FILTERS: Final[Mapping[str, Text]] = {
     "text": _("Text"),
-    "actor": _("Who"),
+    "actor": _.context("audit", "Who"),
     "action": _("What"),
     "subject": _("About"),
     "address": _("From where"),
