@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc import jws
 from joserfc.jwk import OctKey, RSAKey
 from python_provider import PythonProvider, as_json, half_hash, other_key, python_provider
+from starlette.testclient import TestClient
 
 from callboard.audit import entries
 from callboard.testing import Clock
@@ -485,6 +486,18 @@ def test_a_flood_of_beginnings_is_cut_off(
     assert statuses == [200] * 5 + [429] * 2
 
 
+def test_the_address_of_the_portal_is_not_taken_from_a_request(
+    browser: Browser, server: PythonProvider
+) -> None:
+    stranger = TestClient(browser.app, base_url="https://evil.example")
+    page = stranger.get("/sign-in").text
+    token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
+    answer = stranger.post("/sign-in/with/company", data={"csrf_token": token})
+    assert answer.status_code == 400
+    assert "portal.base_url" in answer.text
+    assert not server.asked
+
+
 # Providers that do not do as they should
 
 
@@ -569,6 +582,8 @@ def test_a_provider_that_is_slow(
         {"token_endpoint": None},
         {"token_endpoint": ["https://evil.example"]},
         {"jwks_uri": "file:///etc/passwd"},
+        {"authorization_endpoint": "https://id.example/\r\nx: y"},
+        {"authorization_endpoint": "https://id.example/\u202e"},
         {"userinfo_endpoint": "https://name:word@evil.example/"},
     ],
 )
@@ -577,6 +592,18 @@ def test_a_provider_that_describes_itself_badly(
 ) -> None:
     server.metadata.update(metadata)
     assert_refused(portal, browser, browser.begin().page, "discovery")
+
+
+def test_a_provider_that_fails_is_left_alone_for_a_moment(
+    browser: Browser, server: PythonProvider, clock: Clock
+) -> None:
+    server.answers["/.well-known/openid-configuration"] = _fails
+    for _ in range(5):
+        assert browser.begin().page.status_code == 403
+    assert len(server.asked) == 1
+    server.answers.clear()
+    clock.advance(6)
+    assert browser.begin().page.status_code == 200
 
 
 def test_endpoints_inside_the_network_are_not_asked(

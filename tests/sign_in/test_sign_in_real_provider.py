@@ -1,7 +1,7 @@
 """Whole round trips through Chromium with a certified provider of OpenID Connect."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -132,7 +132,7 @@ def stage(
         runtime.jobs.submit(None, "catalog", "refresh", {"source": "shop"}, key="shop")
         runtime.jobs.run_once()
         address = stack.enter_context(served(runtime))
-        people = ({"ada": ADA, "bob": BOB}, {"ada": STRANGER})
+        people: Sequence[Mapping[str, Any]] = ({"ada": ADA, "bob": BOB}, {"ada": STRANGER})
         providers = [
             stack.enter_context(real_provider(port, [client_at(address, name)], known))
             for name, port, known in zip(("company", "partner"), ports, people, strict=True)

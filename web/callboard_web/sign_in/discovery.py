@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, import_key
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from callboard.http import HttpClient
 
 _: Final = Translator("callboard")
+T = TypeVar("T")
 
 ENDPOINTS_AGE: Final = timedelta(hours=1)
 KEYS_AGE: Final = timedelta(minutes=10)
 """How long a key that a provider took back is accepted at most."""
+
+FAILED_AGE: Final = timedelta(seconds=5)
+"""How long a provider that does not answer is not asked again."""
 
 MOST_FORCED: Final = 3
 FORCED_PERIOD: Final = timedelta(minutes=1)
@@ -62,13 +66,27 @@ class Discovery:
         self._endpoints: tuple[datetime, Endpoints] | None = None
         self._keys: tuple[datetime, list[Key]] | None = None
         self._forced: deque[datetime] = deque(maxlen=MOST_FORCED)
+        self._failed: tuple[datetime, SignInFailedError] | None = None
 
     def endpoints(self) -> Endpoints:
         """Give the endpoints. Raises `SignInFailedError` where they cannot be had."""
         with self._lock:
             if self._endpoints is None or self.now() - self._endpoints[0] >= ENDPOINTS_AGE:
-                self._endpoints = (self.now(), self._read_endpoints())
+                self._endpoints = (self.now(), self._careful(self._read_endpoints))
             return self._endpoints[1]
+
+    def _careful(self, read: Callable[[], T]) -> T:
+        """Read; what has just failed fails again at once.
+
+        Else everyone who signs in while a provider does not answer would wait for it in turn.
+        """
+        if self._failed is not None and self.now() - self._failed[0] < FAILED_AGE:
+            raise self._failed[1]
+        try:
+            return read()
+        except SignInFailedError as error:
+            self._failed = (self.now(), error)
+            raise
 
     def _read_endpoints(self) -> Endpoints:
         given = self.provider
@@ -108,10 +126,10 @@ class Discovery:
         jwks = jwks or self.endpoints().jwks
         with self._lock:
             if self._keys is None or self.now() - self._keys[0] >= KEYS_AGE:
-                self._keys = (self.now(), self._read_keys(jwks))
+                self._keys = (self.now(), self._careful(lambda: self._read_keys(jwks)))
             found = _fitting(self._keys[1], kid, algorithm)
             if found is None and self._may_force():
-                self._keys = (self.now(), self._read_keys(jwks))
+                self._keys = (self.now(), self._careful(lambda: self._read_keys(jwks)))
                 found = _fitting(self._keys[1], kid, algorithm)
         if found is None:
             raise SignInFailedError("kid", _("Its number (kid) is %(kid)s.", kid=str(kid)[:100]))

@@ -1,7 +1,7 @@
 """Asks providers again for signed-in people: their groups change, and some leave."""
 
 import logging
-from datetime import datetime
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from callboard.host import Host
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 MOST: Final = 1_000
 """Sessions of a provider that are checked in one run."""
 
+AT_ONCE: Final = 8
 MOST_UNANSWERED: Final = 3
 """After so many questions without an answer, a provider is left alone until the next run."""
 
@@ -70,23 +71,24 @@ def sessions_of(services: Services) -> Sessions:
 def check_provider(sign_in: SignIn, sessions: Sessions, provider: ProviderSettings) -> None:
     """Check the sessions of one provider that are due."""
     now = sign_in.now()
-    unanswered = 0
-    for due in sessions.due_for_check(provider.name, now - sign_in.settings.recheck, limit=MOST):
-        too_long = due.checked_at < now - sign_in.settings.recheck_patience
-        if unanswered >= MOST_UNANSWERED and not too_long:
-            continue
-        if unanswered >= MOST_UNANSWERED or not _check(sign_in, sessions, provider, due, too_long):
-            unanswered += 1
-            if too_long:
-                _end(sessions, provider, due, "unreachable", now)
+    patience = now - sign_in.settings.recheck_patience
+    unanswered: list[int] = []
+
+    def look(due: DueSession) -> None:
+        silent = len(unanswered) >= MOST_UNANSWERED
+        if silent or not _check(sign_in, sessions, provider, due):
+            unanswered.append(due.session)
+            if due.checked_at < patience:
+                _end(sessions, provider, due, "unreachable")
+
+    found = sessions.due_for_check(provider.name, now - sign_in.settings.recheck, limit=MOST)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for _done in pool.map(look, found):
+            pass  # so that what is raised is raised here
 
 
 def _check(
-    sign_in: SignIn,
-    sessions: Sessions,
-    provider: ProviderSettings,
-    due: DueSession,
-    too_long: bool,
+    sign_in: SignIn, sessions: Sessions, provider: ProviderSettings, due: DueSession
 ) -> bool:
     """Check one session; say whether the provider answered."""
     issuer = sign_in.client(provider).issuer
@@ -95,20 +97,18 @@ def _check(
         grant = sign_in.client(provider).refresh(due.refresh_token, subject)
         found = sign_in.identify(provider, grant)
     except RefusedGrantError as error:
-        _end(sessions, provider, due, error.fault, sign_in.now())
+        _end(sessions, provider, due, error.fault)
     except SignInFailedError as error:
         if error.fault in ("unreachable", "discovery", "exchange"):
             log.warning("Provider %s: %s %s", provider.name, error.message, error.detail)
             return False
         sign_in.failed(provider, error)
-        _end(sessions, provider, due, error.fault, sign_in.now())
+        _end(sessions, provider, due, error.fault)
     else:
         sessions.update(due.account, found.signed_in, session=due.session)
     return True
 
 
-def _end(
-    sessions: Sessions, provider: ProviderSettings, due: DueSession, fault: str, at: datetime
-) -> None:
-    log.info("Session %s of %s ended at %s: %s", due.session, provider.name, at, fault)
+def _end(sessions: Sessions, provider: ProviderSettings, due: DueSession, fault: str) -> None:
+    log.info("Session %s of %s ended: %s", due.session, provider.name, fault)
     sessions.end(due.session, "provider")

@@ -42,6 +42,9 @@ _: Final = Translator("callboard")
 
 TIMEOUT: Final = timedelta(seconds=10)
 MOST_BYTES: Final = 1024 * 1024
+MOST_REQUESTS: Final = 6_000
+"""Requests to a provider in a minute: thousands of people are checked every ten minutes."""
+
 LONGEST_HINT: Final = 4_000
 """Characters of an ID token that goes back to its provider in an address at sign-out."""
 
@@ -123,6 +126,7 @@ class SignIn:
             timeout=TIMEOUT.total_seconds(),
             retries=1,
             maximum_bytes=MOST_BYTES,
+            budget_limit=MOST_REQUESTS,
             allow_hosts=[*chosen.allow_hosts, *provider.hosts],
             allow_private=chosen.allow_private,
             ca_bundle=None if bundle is None else self.services.base / bundle,

@@ -40,6 +40,8 @@ SlugName = Annotated[
 
 def _web_address(text: str) -> str:
     """Accept https, and http on this machine only: codes and tokens travel there."""
+    if not text.isascii() or not text.isprintable() or re.search(r"[ \\\"<>]", text):
+        raise ValueError("expected an address in plain characters")
     parts = urlsplit(text)
     plain = parts.scheme == "http" and parts.hostname in LOOPBACK
     if not (plain or parts.scheme == "https") or not parts.hostname or parts.fragment:

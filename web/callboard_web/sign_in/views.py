@@ -30,6 +30,9 @@ LONGEST_SECRET: Final = 100
 MOST_BEGUN: Final = 600
 """Sign-ins begun from one address in a quarter of an hour: a company may have but one address."""
 
+MOST_REFUSED: Final = 30
+"""Answers nobody asked for, and wrong logout tokens, that are written down in the same time."""
+
 LOGOUT_BYTES: Final = 300 * 1024
 LONGEST_ANSWER: Final = 8_000
 """Characters of a parameter of an answer."""
@@ -81,7 +84,7 @@ def callback(request: Request) -> Response:
         found = sign_in.complete(provider, taken, answer, _callback(portal, request))
     except UnknownStateError as error:
         # Anyone can send such an answer: only so many are written down.
-        portal.sessions.attempts.take()
+        portal.sessions.attempts.take(counted_as="refused", most=MOST_REFUSED)
         return _failed(portal, request, sign_in, provider, error)
     except SignInFailedError as error:
         return _failed(portal, request, sign_in, provider, error)
@@ -145,7 +148,7 @@ def _back_channel(portal: Portal, request: Request, token: str) -> Response:
     try:
         subject, session = sign_in.obey(provider, token)
     except SignInFailedError as error:
-        portal.sessions.attempts.take()
+        portal.sessions.attempts.take(counted_as="logout", most=MOST_REFUSED)
         sign_in.failed(provider, error)
         told = {"error": "invalid_request", "error_description": str(error.message)}
         return JSONResponse(told, 400, headers)
