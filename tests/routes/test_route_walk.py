@@ -287,6 +287,50 @@ def test_head_is_refused_as_get_is(made: World) -> None:
             assert client.head(path).status_code == client.get(path).status_code != 200
 
 
+def test_nothing_is_kept_for_others(made: World) -> None:
+    client, other = made.browser("root"), made.browser("vera")
+    wrong = []
+    for method, route in asked(made):
+        sample = sample_of(method, route)
+        if method != "GET" or sample.endless or not route.permission or route.unless:
+            continue
+        more = sample.make(made, client) if sample.make else {}
+        path = address(route.path, {**sample.params, **more})
+        answer = send(client, method, path, sample)
+        kept = answer.headers["cache-control"]
+        if not ("private" in kept or "no-store" in kept) or "public" in kept:
+            wrong.append(f"{path}: {kept}")
+        tag = answer.headers.get("etag")
+        if tag and not may(made, "vera", route.permission, entity_of({**sample.params})):
+            answer = other.get(path, headers={"if-none-match": tag})
+            if answer.status_code != 403:
+                wrong.append(f"{path}: {answer.status_code} for a tag of somebody else's")
+    assert not wrong, "\n".join(wrong)
+    hidden = f"/catalog/default/component/{HIDDEN}"
+    assert client.get(hidden).status_code == 200
+    tag = client.get("/catalog").headers["etag"]
+    assert other.get("/catalog", headers={"if-none-match": tag}).status_code == 200
+    assert "Cookie" in client.get("/catalog").headers["vary"]
+    assert "Authorization" in client.get("/catalog").headers["vary"]
+
+
+def test_of_many_entities_those_are_told_that_are_refused(made: World) -> None:
+    client = made.browser("otto")
+    form = {"act": "refresh", "query": "", "csrf_token": token(client)}
+    both = {**form, "ref": ["component:default/ledger", "component:default/finder"]}
+    asked_first = client.post("/catalog/select", data=both)
+    assert asked_first.status_code == 200
+    assert "You may not have the source of 1 of them read: ledger." in asked_first.text
+    assert client.post("/catalog/select", data={**both, "confirmed": "1"}).status_code == 303
+    alone = {**form, "ref": ["component:default/ledger"], "confirmed": "1"}
+    refused = client.post("/catalog/select", data=alone)
+    assert refused.status_code == 403
+    assert "catalog.entity.refresh" in refused.text
+    everything = client.post("/catalog/select", data={**form, "query": "kind=all", "all": "1"})
+    assert everything.status_code == 200
+    assert CANARY.lower() not in everything.text.lower()
+
+
 def test_what_is_refused_is_recorded(made: World) -> None:
     client = made.browser("otto")
     made.runtime.services.audit.settle(everything=True)

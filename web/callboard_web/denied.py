@@ -29,12 +29,15 @@ MOST_NAMED: Final = 8
 class Missing:
     """A permission that somebody lacks. `entity` is what it was asked about, if it may be seen.
 
+    `you` is what they are called, with the `groups` they are in.
+
     `roles` are those that have it, and `givers` the people and groups that can give one.
     """
 
     name: str
     title: Text
     you: str
+    groups: Sequence[str]
     entity: EntityRef | None
     entity_title: str
     roles: Sequence[Role]
@@ -50,11 +53,14 @@ def missing_of(portal: "Portal", request: Request, error: NotAllowedError) -> Mi
     subject = portal.subject(request)
     entity = EntityRef.parse(error.entity) if error.entity else None
     administrators = [ref for name in access.settings.administrators if (ref := _ref(name))]
-    known = portal.runtime.catalog.titles([*administrators, *([entity] if entity else ())])
+    groups = subject.mine[1:][:MOST_NAMED]
+    asked = [*administrators, *groups, *([entity] if entity else ())]
+    known = portal.runtime.catalog.titles(asked)
     return Missing(
         name=declared.name,
         title=declared.title,
         you=subject.title or subject.principal.name,
+        groups=[known[ref] for ref in groups if ref in known],
         entity=entity if entity and entity in known else None,
         entity_title=known.get(entity, "") if entity else "",
         roles=[item.role for item in access.who_may(declared.name)],
@@ -71,9 +77,7 @@ def note_refusal(portal: "Portal", request: Request, status: int, error: Excepti
         permission, entity = error.permission, error.entity
     why = {"method": request.method, "path": request.url.path, "message": str(error)}
     with acting_for(portal.subject(request)):
-        portal.runtime.services.audit.denied(
-            permission or UNNAMED, entity or request.url.path, why
-        )
+        portal.runtime.services.audit.denied(permission or UNNAMED, entity or request.url.path, why)
 
 
 def _ref(name: str) -> EntityRef | None:
