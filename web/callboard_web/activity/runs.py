@@ -14,7 +14,7 @@ from callboard.events.models import event
 from callboard_catalog import models
 from callboard_catalog.reading import stored_form
 from callboard_catalog.service import CatalogService
-from callboard_catalog.sight import Sight
+from callboard_catalog.sight import SEEN, Sight
 from callboard_web.activity.hearing import about_seen
 
 WINDOW: Final = 5_000
@@ -72,8 +72,12 @@ def read_runs(
         if upper <= oldest or len(runs) > question.limit:
             break
         lower = max(upper - WINDOW, oldest)
-        found = _rows(connection, question, lower, upper, sight)
-        told = found if sight is None else about_seen(catalog, found)
+        found, unknown = _rows(connection, question, lower, upper, sight)
+        told = found
+        if unknown:
+            kept = {item.id for item in about_seen(catalog, unknown)}
+            unknown_ids = {item.id for item in unknown}
+            told = [item for item in found if item.id in kept or item.id not in unknown_ids]
         _gather(runs, told, apart=bool(question.alike))
         upper = found[-1].id if len(found) == ROWS else lower
         if len(found) == ROWS and runs and runs[-1].count >= ALIKE:
@@ -98,22 +102,33 @@ def _bounds(connection: Connection) -> tuple[int, int]:
 
 def _rows(
     connection: Connection, question: Question, lower: int, upper: int, sight: Sight | None
-) -> list[Event]:
+) -> tuple[list[Event], list[Event]]:
+    """Give events, and those of them about what is not in the catalog, for one who sees a part."""
     statement = select(event).where(
         event.c.id >= lower, event.c.id < upper, of_kinds(question.kinds)
     )
     if question.mine is not None:
         statement = statement.where(_is_of(question.mine))
     if sight is not None:
-        statement = statement.where(sight.not_hidden(connection, event.c.subject))
+        about = event.outerjoin(SEEN, SEEN.c.ref == event.c.subject)
+        seen = or_(SEEN.c.id.is_(None), sight.condition(connection, SEEN))
+        statement = statement.add_columns(SEEN.c.id.label("about")).select_from(about).where(seen)
     if question.alike:
         one = event.alias("one")
         same = select(one.c.id).where(
             one.c.id == question.alike, one.c.kind == event.c.kind, one.c.at == event.c.at
         )
         statement = statement.where(exists(same.correlate(event)))
-    rows = connection.execute(statement.order_by(event.c.id.desc()).limit(ROWS))
-    return [Event(**row) for row in rows.mappings()]
+    rows = connection.execute(statement.order_by(event.c.id.desc()).limit(ROWS)).all()
+    found = [
+        Event(id=row.id, kind=row.kind, subject=row.subject, data=row.data, at=row.at,
+              actor=row.actor)
+        for row in rows
+    ]  # fmt: skip
+    unknown = [] if sight is None else [
+        item for item, row in zip(found, rows, strict=True) if row.about is None
+    ]  # fmt: skip
+    return found, unknown
 
 
 def _is_of(mine: Sequence[EntityRef]) -> ColumnElement[bool]:
