@@ -16,6 +16,7 @@ from callboard.audit import record
 from callboard.database import Database
 from callboard.i18n import Text, Translator
 from callboard.identity import ANONYMOUS, CLIENT_ADDRESS, Principal, Subject
+from callboard_web.identity.afterwards import afterwards
 from callboard_web.sessions.model import DEMO, LOCAL
 from callboard_web.sessions.models import account
 from callboard_web.sessions.service import Sessions
@@ -95,24 +96,25 @@ class BearerCredential:
     def __call__(self, connection: HTTPConnection) -> Subject | None:
         if connection.scope["path"].startswith(NOT_OURS):
             return None
+        connection.scope.setdefault("state", {})
         _refuse_in_address(connection)
         text = _shown(connection)
         if text is None:
             return None
         try:
-            subject, bearer = self._let_in(text)
+            subject, bearer = self._let_in(connection, text)
         except BadTokenError as error:
             self._refused(error)
             raise
         except IssuerNotReadyError:
             self.metrics.count("unavailable")
             raise
-        connection.scope.setdefault("state", {})[STATE] = bearer
+        connection.scope["state"][STATE] = bearer
         return subject
 
-    def _let_in(self, text: str) -> tuple[Subject, Bearer]:
+    def _let_in(self, connection: HTTPConnection, text: str) -> tuple[Subject, Bearer]:
         if text.startswith(secret.PREFIX):
-            return self._token(text)
+            return self._token(connection, text)
         if looks_signed(text):
             return self._job(text)
         raise BadTokenError(
@@ -123,7 +125,7 @@ class BearerCredential:
 
     # Tokens of this portal
 
-    def _token(self, text: str) -> tuple[Subject, Bearer]:
+    def _token(self, connection: HTTPConnection, text: str) -> tuple[Subject, Bearer]:
         said = secret.read(text)
         row = self._row(said.number) if said else None
         if said is None or row is None:
@@ -135,7 +137,8 @@ class BearerCredential:
         self._check(row, now)
         subject = self._of_service(row) if row.service_account_id else self._of_person(row, now)
         if row.last_used_at is None or now - row.last_used_at >= timedelta(seconds=MINUTE):
-            self.tokens.used(row.id, CLIENT_ADDRESS.get())
+            number, address = row.id, CLIENT_ADDRESS.get()
+            afterwards(connection, lambda: self.tokens.used(number, address))
         rate = row.rate or self.settings.rate
         bearer = Bearer(key=f"token:{row.id}", rate=rate, expires_at=row.expires_at, number=row.id)
         return subject, bearer
