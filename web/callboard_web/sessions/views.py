@@ -29,6 +29,16 @@ DONE: Final = "/sign-in/done"
 WHY: Final = "Nobody is signed in before signing in."
 
 
+SAMPLE: Final = """\
+sign_in:
+  providers:
+    - name: company
+      issuer: https://id.example.com
+      client_id: callboard
+      client_secret: ${CALLBOARD_CLIENT_SECRET}"""
+"""What the page shows where nobody can sign in."""
+
+
 def next_of(text: str) -> str:
     """Give where to go after signing in: a path of the portal, not one of these pages."""
     path = address(text)
@@ -42,7 +52,8 @@ def sign_in(request: Request) -> Response:
     by_demo = demo.is_offered(portal, request)
     if by_demo and not portal.sign_in_methods and not portal.subject(request).signed_in:
         return RedirectResponse(f"/sign-in/demo?next={quote(wanted)}", 303)
-    return _page(portal, request, "sessions/sign_in.html", {"next": wanted, "by_demo": by_demo})
+    context = {"next": wanted, "by_demo": by_demo, "sample": SAMPLE}
+    return _page(portal, request, "sessions/sign_in.html", context)
 
 
 def sign_in_done(request: Request) -> Response:
