@@ -302,9 +302,9 @@ def undeclared(place: str, permission: str) -> str:
 
 def _check_owner(item: Any, record: PluginRecord) -> None:
     """Raise for a permission of somebody else's: a plugin cannot give away what is not its own."""
-    if isinstance(item, Permission) and not record.builtin:
-        if not item.name.startswith(f"{record.name}."):
-            raise ValueError(f"gave {item.name!r}, expected a name that begins with {record.name}.")
+    own = record.builtin or not isinstance(item, Permission)
+    if not own and not item.name.startswith(f"{record.name}."):
+        raise ValueError(f"gave {item.name!r}, expected a name that begins with {record.name}.")
 
 
 def _check_hook_names(module: object) -> None:
