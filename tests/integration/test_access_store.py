@@ -12,8 +12,8 @@ import pytest
 
 from callboard import audit, events
 from callboard.access import Access, AccessSettings, Change, FormError, PolicyStore
+from callboard.access.current import FRESH_SECONDS
 from callboard.access.parts import CHANGE_POLICY, PERMISSIONS
-from callboard.access.service import FRESH_SECONDS
 from callboard.database import Database
 from callboard.entities import EntityRef
 from callboard.errors import ConflictError, InputError, NotFoundError

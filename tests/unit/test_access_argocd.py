@@ -353,3 +353,22 @@ data:
     assert [fault.place for fault in wrong.faults] == ["cm.yaml:10"]
     regex = text.replace("  policy.default", "  policy.matchMode: regex\n  policy.default")
     assert [fault.line for fault in read_file(regex.encode(), "cm.yaml").faults] == [5]
+
+
+def test_rules_that_stand_for_far_too_much_are_refused() -> None:
+    text = "\n".join(
+        [f"g, team-{number}, hub" for number in range(1000)]
+        + [f"g, hub, role:{number}" for number in range(1000)]
+    )
+    part = policy_of_files([read_file(text.encode(), "p.csv")])
+    assert part.bindings == ()
+    (fault,) = part.faults
+    assert (fault.file, fault.severity) == ("p.csv", "error")
+
+
+def test_roles_reach_as_far_as_in_casbin() -> None:
+    chain = "\n".join(f"g, r{number}, r{number + 1}" for number in range(20))
+    found = policy(f"{chain}\np, r10, applications, get, *, allow")
+    assert {name for item in found for name in item[1]} == {
+        f"provider-group:r{number}" for number in range(11)
+    }

@@ -45,6 +45,12 @@ WITHIN_PROJECTS: Final = frozenset({"applications", "applicationsets", "logs", "
 SORTS: Final = ("user", "group", "provider-group", "service")
 """Subjects that are written with one of these sorts name it; all others are provider groups."""
 
+MOST_LEVELS: Final = 10
+"""Rules `g` that lead from a subject to a role at most: the bound of Casbin's role manager."""
+
+MOST_SUBJECTS: Final = 500_000
+"""Subjects of all rules of a source together, each as often as it is given something."""
+
 BUILT_IN_FILE: Final = "Argo CD"
 _READABLE: Final = (
     "applications", "applicationsets", "certificates", "clusters", "repositories",
@@ -97,17 +103,39 @@ def convert(
     `default_role` is what everyone signed in has (Argo CD's `policy.default`).
     """
     every = (*BUILT_IN, *lines)
-    held_by = _holders([line for line in every if line.kind == "g"])
-    if default_role:
-        held_by.setdefault(default_role, set()).add("signed-in")
+    try:
+        held_by = _holders([line for line in every if line.kind == "g"])
+        if default_role:
+            held_by.setdefault(default_role, set()).add("signed-in")
+        return _converted(every, held_by, project)
+    except _TooManyError:
+        file = lines[0].file if lines else BUILT_IN_FILE
+        message = _("The rules give roles to more than %(limit)s subjects.", limit=MOST_SUBJECTS)
+        return PolicyPart(faults=(PolicyFault(file=file, line=0, message=message),))
+
+
+class _TooManyError(Exception):
+    """Rules that stand for more than can be kept."""
+
+
+def _converted(
+    lines: Sequence[Line], held_by: Mapping[str, set[str]], project: Project
+) -> PolicyPart:
     roles: list[Role] = []
     bindings: list[Binding] = []
     faults: list[PolicyFault] = []
-    for line in (line for line in every if line.kind == "p"):
-        subjects = _subjects(line.fields[0], held_by)
-        if line.file == BUILT_IN_FILE and not subjects:
+    subjects: dict[str, frozenset[str]] = {}
+    count = 0
+    for line in (line for line in lines if line.kind == "p"):
+        name = line.fields[0]
+        if name not in subjects:
+            subjects[name] = _subjects(name, held_by)
+        if line.file == BUILT_IN_FILE and not subjects[name]:
             continue
-        made, notes = _rule(line, subjects, project)
+        count += len(subjects[name])
+        if count > MOST_SUBJECTS:
+            raise _TooManyError
+        made, notes = _rule(line, subjects[name], project)
         faults += notes
         if made is not None:
             roles.append(made[0])
@@ -116,20 +144,25 @@ def convert(
 
 
 def _holders(grants: Iterable[Line]) -> dict[str, set[str]]:
-    """Give for each name all names that have what it has, however far that is."""
+    """Give for each name all names that have what it has, over ten rules at most as in Casbin."""
     given: dict[str, list[str]] = {}
     for line in grants:
         given.setdefault(line.fields[0], []).append(line.fields[1])
     found: dict[str, set[str]] = {}
+    count = 0
     for start in given:
         seen: set[str] = set()
-        waiting = list(given[start])
-        while waiting:
-            name = waiting.pop()
-            if name not in seen:
-                seen.add(name)
-                found.setdefault(name, set()).add(start)
-                waiting += given.get(name, ())
+        level = set(given[start])
+        for _step in range(MOST_LEVELS):
+            seen |= level
+            level = {name for item in level for name in given.get(item, ())} - seen
+            if not level:
+                break
+        count += len(seen)
+        if count > MOST_SUBJECTS:
+            raise _TooManyError
+        for name in seen:
+            found.setdefault(name, set()).add(start)
     return found
 
 

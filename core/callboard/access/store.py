@@ -19,7 +19,7 @@ from callboard.i18n import Text, Translator
 from callboard.identity import SYSTEM, asking
 
 if TYPE_CHECKING:
-    from callboard.access.service import Access
+    from callboard.access.current import CurrentPolicy
 
 _ = Translator("callboard")
 
@@ -88,7 +88,9 @@ class PolicyStore:
     nobody who administers; `NotFoundError` for what is gone; `InputError` for what cannot be.
     """
 
-    def __init__(self, database: Database, access: "Access", now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, access: "CurrentPolicy", now: Callable[[], datetime]
+    ) -> None:
         self._database = database
         self._access = access
         self._now = now
