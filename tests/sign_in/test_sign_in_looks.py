@@ -70,6 +70,6 @@ def test_pages_of_sign_in(
             wrong += [f"{path}: {fault}" for fault in found]
         visit.page.goto("/sign-ins/try?of=1")
         visit.page.locator("main form button[type=submit]").click()
-        visit.page.wait_for_selector("[role=status].note")
+        visit.page.wait_for_selector("#rules-tried")
         wrong += visit.page.evaluate(AXE)
     assert wrong == [], "\n".join(wrong)
