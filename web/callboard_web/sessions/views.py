@@ -106,7 +106,10 @@ def sign_in_demo(request: Request) -> Response:
         "tells": demo.TELLS,
         "roles": portal.runtime.services.access.policy.roles,
     }
-    return _page(portal, request, "sessions/demo.html", context)
+    response = _page(portal, request, "sessions/demo.html", context)
+    if not people:
+        response.headers["refresh"] = "2"  # the first seconds of the demo: they are being read
+    return response
 
 
 def _one_for_each_role(people: Sequence[demo.DemoPerson]) -> list[demo.DemoPerson]:
