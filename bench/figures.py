@@ -12,8 +12,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import audit
 import httpx
 import portal
+import visibility
 from catalogs import Generated, as_repository, configure, generate, git, observing
 from processes import BenchError, Portal, Postgres, free_port, run, serving
 
@@ -162,6 +164,25 @@ def whole_portal(bench: Bench, entities: int, database: str) -> Figure:
         port = free_port()
         config = portal.configure(directory, database=url, port=port, catalog=catalog)
         return {"database": database, **portal.measure(config, port, catalog)}
+
+
+def audit_log(bench: Bench, entities: int, database: str) -> Figure:
+    """Entries of the audit log a second, and a page beside them; see `audit.measure`."""
+    catalog = bench.catalog(entities)
+    with bench.folder(f"audit-{database}", database) as (directory, url):
+        port = free_port()
+        config = configure(directory, database=url, port=port, catalog=catalog)
+        run(config, "db", "upgrade")
+        run(config, "catalog", "refresh")
+        return {"database": database, **audit.measure(config, url, port)}
+
+
+def seen(bench: Bench, entities: int, database: str) -> Figure:
+    """Pages for one who sees everything and for one of many bindings; see `visibility.measure`."""
+    catalog = bench.catalog(entities)
+    with bench.folder(f"visibility-{database}", database) as (directory, url):
+        config = configure(directory, database=url, port=free_port(), catalog=catalog)
+        return {"database": database, **visibility.measure(config, catalog)}
 
 
 def _latency(client: httpx.Client, path: str) -> Figure:

@@ -57,6 +57,7 @@ def write(figures: Mapping[str, Any], page: Path) -> None:
         _headline_table(figures),
         _growth_table(figures),
         *(_portal_table(item) for item in figures.get("portal", [])),
+        *(_visibility_table(item) for item in figures.get("visibility", [])),
     ]
     body = "\n".join(table for table in tables if table)
     page.write_text(f"{before}{BEGIN}\n\n{body}\n{END}{after}", "utf-8")
@@ -123,6 +124,16 @@ def _headline_table(figures: Mapping[str, Any]) -> str:
             ["all of them hear of a change, after the first", "-",
              f"{item['to_all_seconds'] * 1000:.0f} ms", "-"],
         ]  # fmt: skip
+    for item in figures.get("audit", []):
+        on = _DATABASES[item["database"]]
+        page = f"{item['page_beside']:.1f} for {item['page_alone']:.1f} ms"
+        rows += [
+            [f"audit entries a second, {item['writers']} writers, {on}", "500 at least",
+             f"{item['entries_per_second']:,.0f}, sealed in {item['sealed_after_seconds']:.1f} s",
+             "-"],
+            [f"page beside {item['beside_entries_per_second']:,.0f} entries a second, p50, {on}",
+             "5 % slower", f"{page} ({item['slower_percent']:+.1f} %)", "-"],
+        ]  # fmt: skip
     return _table("what | at most | Callboard | Backstage", rows) if rows else ""
 
 
@@ -161,6 +172,20 @@ def _growth_table(figures: Mapping[str, Any]) -> str:
         "memory of the portal"
     )
     return _table(head, rows) if rows else ""
+
+
+def _visibility_table(figure: Mapping[str, Any]) -> str:
+    """Give what permissions to read cost, page by page."""
+    rows = [
+        [name, f"{item['without']:.1f} ms", f"{item['with']:.1f} ms", f"{item['ratio']:.2f}"]
+        for name, item in figure["pages"].items()
+    ]
+    title = (
+        f"### {figure['entities']:,} entities, {_DATABASES[figure['database']]}, seen by one with "
+        f"{figure['bindings']:,} bindings ({figure['seen']:,} of them)\n\n"
+    )
+    head = "page | in the server p50, seeing everything | with bindings | 1.5 at most"
+    return title + _table(head, rows)
 
 
 def _portal_table(figure: Mapping[str, Any]) -> str:

@@ -14,7 +14,8 @@ import report
 from processes import BenchError, postgres, postgres_programs
 
 ROOT = Path(__file__).parents[1]
-FIGURES = ("start", "ingest", "change", "pages", "memory", "portal", "live")
+FIGURES = ("start", "ingest", "change", "pages", "memory", "portal", "live", "audit",
+           "visibility")  # fmt: skip
 READERS = 1_000
 SIZES = (1_000, 10_000, 50_000, 100_000)
 
@@ -55,9 +56,19 @@ def measure_all(bench: measure.Bench, chosen: argparse.Namespace) -> dict[str, A
     if "live" in chosen.figures:
         with bench.folder("live", "sqlite") as (folder, url):
             found["live"] = told("live", live.open_pages(folder, url, READERS))
+    if "audit" in chosen.figures:
+        size = nearest(chosen.sizes, 1_000)
+        found["audit"] = [
+            told("audit", measure.audit_log(bench, size, item)) for item in chosen.databases
+        ]
     if "portal" in chosen.figures:
         with portal.plugins_installed():
             found["portal"] = [told("portal", measure.whole_portal(bench, *pair)) for pair in pairs]
+    if "visibility" in chosen.figures:
+        size = max(chosen.sizes)
+        found["visibility"] = [
+            told("visibility", measure.seen(bench, size, item)) for item in chosen.databases
+        ]
     return found
 
 
