@@ -391,3 +391,17 @@ def test_a_password_that_is_not_encoded_is_told_without_any_part_of_it() -> None
         Database("postgresql://callboard:s3cr@t%x@127.0.0.1/callboard")
     assert "s3cr" not in str(refused.value)
     assert "t%x" not in str(refused.value)
+
+
+def test_a_glance_sees_what_is_there_and_leaves_transactions_as_they_are(store: Database) -> None:
+    add(store, 1)
+    with store.glance() as connection:
+        assert connection.scalar(select(func.count()).select_from(item)) == 1
+    with pytest.raises(IntegrityError):
+        add(store, 2, 1)
+    with store.glance() as connection:
+        assert connection.scalar(select(func.count()).select_from(item)) == 1
+    with store.read() as connection:
+        before = connection.scalar(select(func.count()).select_from(item))
+        add(store, 3)
+        assert connection.scalar(select(func.count()).select_from(item)) == before

@@ -158,7 +158,7 @@ class Sessions:
         secret = self.cookie.read(connection)
         if not secret:
             return None
-        with self.database.read() as reading:
+        with self.database.glance() as reading:
             found = reading.execute(store.BY_SECRET, {"secret_hash": _hash(secret)})
             row = found.one_or_none()
         now = self.now()
