@@ -9,11 +9,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from callboard import audit, events
-from callboard.access import Access, AccessSettings, Change, FormError, PolicyStore
+from callboard.access import Access, AccessSettings, Change, FormError, PolicyStore, models
 from callboard.access.current import FRESH_SECONDS
 from callboard.access.parts import CHANGE_POLICY, PERMISSIONS
+from callboard.access.store import grow_generation
 from callboard.database import Database
 from callboard.entities import EntityRef
 from callboard.errors import ConflictError, InputError, NotFoundError
@@ -237,6 +239,20 @@ def test_pages_make_no_policies_where_settings_say_so(make: Open) -> None:
         closed.store.add_role(role())
     assert {item.kind: item.state for item in closed.sources}["pages"] == "off"
     assert len(closed.store.bindings()) == 1
+
+
+def test_a_row_that_cannot_be_read_closes_all_but_to_administrators(
+    make: Open, database: Database
+) -> None:
+    access = make()
+    access.store.add_binding(binding(role="viewer", to=["everyone"], effect="deny"))
+    with database.write() as connection:
+        connection.execute(update(models.binding).values(content={"role": "viewer"}))
+        grow_generation(connection)
+    assert not access.decide(EVE, READ).allowed
+    assert access.decide(ADA, CHANGE_POLICY).allowed
+    assert [item.file for item in access.faults] == ["pages"]
+    assert access.sources[-1].faults
 
 
 HOSTILE = [

@@ -1,5 +1,6 @@
 """The policy that is in force: put together from all its sources, and read anew when it changes."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from callboard.access.assembly import (
@@ -32,8 +34,11 @@ from callboard.access.store import (
     read_roles,
 )
 from callboard.database import Database
-from callboard.i18n import Text
+from callboard.i18n import Text, Translator
 from callboard.identity import NOBODY, Permission, Principal, Subject
+
+_ = Translator("callboard")
+log = logging.getLogger(__name__)
 
 CHANGE: Final = "access.policy.change"
 
@@ -56,6 +61,16 @@ def _pages(connection: Connection) -> Pages:
     """Give what was made in pages."""
     roles, bindings = read_roles(connection), read_bindings(connection)
     return [item.settings for item in roles], [(item.number, item.settings) for item in bindings]
+
+
+def _made_in_pages(connection: Connection) -> PolicyPart:
+    """Give what was made in pages; a fault instead of all of it where a row is none of ours."""
+    try:
+        return of_pages(*_pages(connection))
+    except ValidationError:
+        log.exception("A role or binding that was made in pages cannot be read.")
+        text = _("A role or binding that was made in pages cannot be read.")
+        return PolicyPart(faults=(PolicyFault(file=str(PAGES), line=0, message=text),))
 
 
 def _counts(part: PolicyPart) -> dict[str, Any]:
@@ -130,7 +145,7 @@ class CurrentPolicy:
             return own
         with self._database.read() as connection:
             kept = [item.source for item in kept_sources(connection, self.settings)]
-            made = of_pages(*_pages(connection))
+            made = _made_in_pages(connection)
         pages = PolicySource(
             name="pages",
             kind="pages",
@@ -173,7 +188,7 @@ class CurrentPolicy:
         parts = [*self._own, part]
         if self._database is not None and self.settings.pages:
             with self._database.read() as connection:
-                parts.append(of_pages(*_pages(connection)))
+                parts.append(_made_in_pages(connection))
         policy, faults = combine(parts)
         return policy, (*faults, *unnamed(policy, self.permissions))
 
@@ -195,9 +210,12 @@ class CurrentPolicy:
     def _parts(self, connection: Connection, pages: Pages | None) -> _Parts:
         kept = kept_sources(connection, self.settings) if self.settings.policies else []
         parts = [*self._own, *(item.part for item in kept)]
-        if self.settings.pages:
-            parts.append(of_pages(*(pages or _pages(connection))))
         waiting = [item.source.title for item in kept if item.source.state == "waiting"]
+        if self.settings.pages:
+            made = of_pages(*pages) if pages else _made_in_pages(connection)
+            parts.append(made)
+            # What cannot be read may deny: as with a source that was never read, all is refused.
+            waiting += [PAGES for _fault in made.faults]
         return _Parts(parts, waiting[0] if waiting else "")
 
     def _compile(self, policy: Policy, generation: int, waiting: Text = "") -> Compiled:
