@@ -137,6 +137,7 @@ def bindings(request: Request) -> Response:
     directory = Directory(portal)
     filters = {name: text_of(request, name) for name in ("subject", "role", "effect", "origin")}
     found = narrowed(access.policy.bindings, directory, filters)
+    found.sort(key=lambda item: -item.number)  # those made in pages first, the newest of all
     offset = offset_of(request, len(found))
     context = {
         "rows": rows_of(directory, found[offset : offset + PAGE_ROWS]),
