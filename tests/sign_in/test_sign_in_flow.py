@@ -271,7 +271,7 @@ def test_old_sign_ins_are_forgotten(portal: Any, server: PythonProvider, clock: 
 
 
 def test_commands_do_not_load_the_libraries() -> None:
-    code = "import sys, callboard, callboard_web.cli, callboard_web.builtin, callboard_web.runtime;"
+    code = "import sys, callboard_web.cli, callboard_web.builtin, callboard_web.runtime;"
     code += "print([n for n in ('authlib', 'joserfc') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

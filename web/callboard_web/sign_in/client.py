@@ -12,6 +12,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from callboard.errors import CallboardError, reason_of
 from callboard.i18n import Translator
+from callboard_web.sign_in.begun import Begun
 from callboard_web.sign_in.discovery import Discovery, fetch
 from callboard_web.sign_in.faults import RefusedGrantError, SignInFailedError
 from callboard_web.sign_in.settings import ProviderSettings
@@ -30,15 +31,6 @@ PROTOCOL: Final = frozenset(
     ("iss", "aud", "azp", "exp", "iat", "nbf", "jti", "nonce", "at_hash", "c_hash", "s_hash", "sid")
 )
 """Claims about the token itself; userinfo says nothing about them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
-    """What a sign-in was begun with; each is random and used once."""
-
-    state: str
-    nonce: str
-    verifier: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

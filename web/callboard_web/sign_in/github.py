@@ -12,7 +12,8 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from callboard.errors import CallboardError, reason_of
 from callboard.i18n import Translator
-from callboard_web.sign_in.client import Begun, Grant, ask_for_tokens, check_issuer
+from callboard_web.sign_in.begun import Begun
+from callboard_web.sign_in.client import Grant, ask_for_tokens, check_issuer
 from callboard_web.sign_in.faults import RefusedGrantError, SignInFailedError
 from callboard_web.sign_in.settings import ProviderSettings
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, insert, select
 
-from callboard_web.sign_in.client import Begun
+from callboard_web.sign_in.begun import Begun
 from callboard_web.sign_in.faults import SignInFailedError
 from callboard_web.sign_in.models import pending as _TABLE  # noqa: N812
 

@@ -19,7 +19,7 @@ from callboard.identity import ANONYMOUS, acting_for
 from callboard.settings import HttpSettings
 from callboard_catalog.service import CatalogService
 from callboard_web.sessions import Method, SignedIn
-from callboard_web.sign_in import attempts
+from callboard_web.sign_in import attempts, pending
 from callboard_web.sign_in.claims import proven_email, shown, title_of
 from callboard_web.sign_in.faults import SignInFailedError
 from callboard_web.sign_in.models import logout_token
@@ -36,7 +36,6 @@ from callboard_web.sign_in.words import said_of
 if TYPE_CHECKING:
     from callboard.http import HttpClient
     from callboard_web.sign_in.client import Client, Grant
-    from callboard_web.sign_in.pending import Taken
 
 _: Final = Translator("callboard")
 
@@ -146,8 +145,6 @@ class SignIn:
         self, provider: ProviderSettings, browser: str, wanted: str, redirect_uri: str
     ) -> str:
         """Give the provider's address to send a browser to. Raises `SignInFailedError`."""
-        from callboard_web.sign_in import pending
-
         begun = pending.fresh()
         target = self.client(provider).address(begun, redirect_uri)
         with self.database.write() as connection:
@@ -156,10 +153,8 @@ class SignIn:
             )
         return target
 
-    def take(self, provider: ProviderSettings, state: str, browser: str) -> "Taken":
+    def take(self, provider: ProviderSettings, state: str, browser: str) -> pending.Taken:
         """Give what this browser began, once. Raises `pending.UnknownStateError`."""
-        from callboard_web.sign_in import pending
-
         now = self.now()
         # In a transaction of its own: a state is used up whatever comes after.
         with self.database.write() as connection:
@@ -172,7 +167,7 @@ class SignIn:
     def complete(
         self,
         provider: ProviderSettings,
-        taken: "Taken",
+        taken: pending.Taken,
         answer: Mapping[str, str],
         redirect_uri: str,
     ) -> Identified:
@@ -284,7 +279,6 @@ class SignIn:
         Raises `SignInFailedError`, also for one that was obeyed before.
         """
         from callboard_web.sign_in.client import OpenIdClient
-        from callboard_web.sign_in.pending import digest
         from callboard_web.sign_in.verification import LOGOUT_AGE, check_logout_token
 
         client = self.client(provider)
@@ -293,7 +287,7 @@ class SignIn:
         claims = check_logout_token(client.discovery, token)
         now = self.now()
         lasts = LOGOUT_AGE + 2 * provider.clock_skew
-        row = {"key": digest(f"{provider.name} {claims['jti']}"), "expires_at": now + lasts}
+        row = {"key": pending.digest(f"{provider.name} {claims['jti']}"), "expires_at": now + lasts}
         with self.database.write() as connection:
             connection.execute(delete(logout_token).where(logout_token.c.expires_at <= now))
             dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
