@@ -56,6 +56,7 @@ plain = st.text(st.characters(exclude_characters='"\n\r', exclude_categories=["C
 anything = st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"]))
 
 
+@settings(deadline=None)
 @given(st.lists(anything, min_size=1, max_size=6), st.booleans())
 def test_what_was_written_as_csv_is_read_back(fields: list[str], spaced: bool) -> None:
     written = io.StringIO()
@@ -65,12 +66,14 @@ def test_what_was_written_as_csv_is_read_back(fields: list[str], spaced: bool) -
     assert split(line) == fields
 
 
+@settings(deadline=None)
 @given(st.lists(plain, min_size=2, max_size=6))
 def test_plain_values_need_no_quotation_marks(fields: list[str]) -> None:
     fields = [field.replace(",", ";") for field in fields]
     assert split(", ".join(fields)) == fields
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_read_or_told(text: str) -> None:
     lines, faults = read_lines(text, "x.csv")
@@ -120,6 +123,7 @@ def naive(pattern: str, value: str) -> bool:
     return bool(value) and pattern[0] in ("?", value[0]) and naive(pattern[1:], value[1:])
 
 
+@settings(deadline=None)
 @given(st.text("ab*?/", max_size=7), st.text("ab/", max_size=7))
 def test_stars_cross_slashes(pattern: str, value: str) -> None:
     assert matches(pattern, value) is naive(pattern, value)
@@ -238,7 +242,7 @@ questions = {
 }
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(text=rules(EXACT), **questions)
 def test_rules_decide_as_they_do_in_argo_cd(
     text: str, names: set[str], resource: str, action: str, app: str
@@ -249,7 +253,7 @@ def test_rules_decide_as_they_do_in_argo_cd(
     assert decided(lines, names, resource, action, app) is expected
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(text=rules(EXACT + WIDER), **questions)
 def test_rules_never_give_more_than_in_argo_cd(
     text: str, names: set[str], resource: str, action: str, app: str

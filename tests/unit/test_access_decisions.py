@@ -204,7 +204,7 @@ questions: dict[str, Any] = {
 }
 
 
-@settings(max_examples=600)
+@settings(max_examples=600, deadline=None)
 @given(
     **questions,
     facts=st.none() | entities,
@@ -232,7 +232,7 @@ def test_decisions_are_as_the_rules_say(
     assert {id(item) for item in policy.bindings} <= {id(i.binding) for i in explained.bindings}
 
 
-@settings(max_examples=600)
+@settings(max_examples=600, deadline=None)
 @given(**questions, facts=entities)
 def test_filters_let_through_what_is_decided(
     policy: Policy,
@@ -250,6 +250,7 @@ def test_filters_let_through_what_is_decided(
     assert not (allowed and not access.anywhere(subject, permission))
 
 
+@settings(deadline=None)
 @given(**questions, facts=entities, extra=bindings)
 def test_another_denial_never_allows_more(
     policy: Policy,
@@ -265,6 +266,7 @@ def test_another_denial_never_allows_more(
     assert before or not after
 
 
+@settings(deadline=None)
 @given(**questions, facts=entities, extra=bindings)
 def test_another_permission_never_allows_less(
     policy: Policy,
@@ -280,6 +282,7 @@ def test_another_permission_never_allows_less(
     assert after or not before
 
 
+@settings(deadline=None)
 @given(st.lists(few_fields, max_size=6), st.lists(few_fields, max_size=3), entities)
 def test_merged_selectors_mean_the_same(
     chosen: list[Selector], denied: list[Selector], facts: EntityFacts
@@ -299,6 +302,7 @@ def test_merged_selectors_mean_the_same(
     )
 
 
+@settings(deadline=None)
 @given(few_fields, few_fields, entities)
 def test_what_covers_another_means_all_of_it(
     one: Selector, other: Selector, facts: EntityFacts
@@ -308,6 +312,7 @@ def test_what_covers_another_means_all_of_it(
         assert one.fits(facts, mine)
 
 
+@settings(deadline=None)
 @given(st.lists(few_fields, max_size=8, unique=True), entities, st.sampled_from(("", "production")))
 def test_an_index_finds_what_means_an_entity(
     chosen: list[Selector], facts: EntityFacts, environment: str
