@@ -84,8 +84,8 @@ RESERVED: Final = frozenset(
         "cards", "domains", "export", "flash", "health", "healthz", "history", "hooks", "jobs",
         "live", "maintenance", "me", "metrics", "navigation", "ownership", "people", "plugins",
         "preferences", "problems", "raw", "readyz", "refresh", "relations", "search",
-        "service-accounts", "sessions", "settings", "sign-in", "sign-out", "sources", "static",
-        "systems", "tags", "teams", "tokens", "types", "vendor", "views", "watchers",
+        "service-accounts", "sessions", "settings", "sign-in", "sign-ins", "sign-out", "sources",
+        "static", "systems", "tags", "teams", "tokens", "types", "vendor", "views", "watchers",
     )
 )  # fmt: skip
 """Parts of the portal's own addresses: a plugin's pages are at `/<plugin>/`, its tab of the same
