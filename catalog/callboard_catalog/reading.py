@@ -148,8 +148,8 @@ def related_to(
         relation.c.target_ref.in_(keys)
     )
     if sight is not None:
-        declared = sight.of_id(connection, relation.c.origin_id)
-        forward, backward = forward.where(declared), backward.where(declared)
+        origin = relation.c.origin_id
+        forward, backward = forward.add_columns(origin), backward.add_columns(origin)
     ends = forward.union(backward).subquery()
     statement = (
         select(ends.c.type, ends.c.ref, entity.c.title, entity.c.id)
@@ -158,7 +158,15 @@ def related_to(
         .limit(limit)
     )
     if sight is not None:
-        statement = statement.where(or_(entity.c.id.is_(None), sight.condition(connection)))
+        # Mostly one of both ends declares it: only of another one it is asked whether it is seen.
+        own = connection.scalars(select(entity.c.id).where(entity.c.ref.in_(keys)))
+        declared = or_(
+            ends.c.origin_id.in_([number for number in own if number in sight.rows]),
+            ends.c.origin_id == entity.c.id,
+            sight.of_id(connection, ends.c.origin_id),
+        )
+        there = or_(entity.c.id.is_(None), sight.condition(connection))
+        statement = statement.where(there, declared).distinct()
     found = []
     for row in connection.execute(statement):
         other = _ref(row.ref)

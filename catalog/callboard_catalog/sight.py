@@ -83,14 +83,14 @@ class Sight:
         return self._text(connection, entity, "NOT (%s)")
 
     def _text(self, connection: Connection, entity: Any, form: str) -> TextClause:
-        key = (connection.dialect.name, entity.name)
+        key = (connection.dialect.name, entity.name, form)
         if key not in self._written:
-            self._written[key] = self._write(_Condition(*key, self.whole))
-        written, values = self._written[key]
-        return text(form % written).bindparams(**values)
+            written, values = self._write(_Condition(*key[:2], self.whole))
+            self._written[key] = text(form % written).bindparams(**values)
+        return self._written[key]
 
     @cached_property
-    def _written(self) -> dict[tuple[str, str], tuple[str, dict[str, Any]]]:
+    def _written(self) -> dict[tuple[str, str, str], TextClause]:
         return {}
 
     def _write(self, condition: "_Condition") -> tuple[str, dict[str, Any]]:
