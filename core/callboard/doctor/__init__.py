@@ -1,5 +1,6 @@
 """`callboard doctor`: looks at everything a portal needs and says what to do about it."""
 
+from callboard.doctor.audit import audit_check
 from callboard.doctor.database import database_check
 from callboard.doctor.frame import (
     Check,
@@ -17,6 +18,7 @@ __all__ = [
     "Finding",
     "KnownPlugins",
     "Outcome",
+    "audit_check",
     "database_check",
     "examine",
     "exit_code",

@@ -11,6 +11,7 @@ from callboard.database import inspect_schema
 from callboard.doctor import (
     Check,
     Finding,
+    audit_check,
     database_check,
     examine,
     exit_code,
@@ -59,6 +60,7 @@ def _checks(runtime: Runtime) -> list[Check]:
         git_check(),
         database_check(lambda: runtime.database, runtime.branches(), now=runtime.now),
         plugins_check(runtime.plugins),
+        audit_check(runtime.database, runtime.now),
         Check("Access", lambda: _access(runtime)),
         *_providers(runtime),
         *sources,
