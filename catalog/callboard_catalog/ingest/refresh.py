@@ -22,6 +22,7 @@ from callboard_catalog.ingest.parse import ParsedFile, Parser, Report
 from callboard_catalog.ingest.walk import KnownFile, Walk
 from callboard_catalog.ingest.write import Changes, Writer
 from callboard_catalog.sources import ChangeCommit, Snapshot, Source
+from callboard_catalog.sources.base import CONTRIBUTED
 from callboard_catalog.store.bulk import grow_generation, update_statistics
 
 _ = Translator("callboard")
@@ -159,7 +160,9 @@ class Refresh:
                     update_statistics(connection)
         result.changes.add(writer.remove(sorted(known.keys() - walk.visited)))
         result.version = snapshot.version
-        note = "" if snapshot.roots else _("No file of this source matches its paths.")
+        # A plugin may well have nothing to give; paths that match nothing are a mistake.
+        found = snapshot.roots or source.type == CONTRIBUTED
+        note = "" if found else _("No file of this source matches its paths.")
         self._succeeded(row, snapshot.version, fingerprint, note, result)
 
     def _parser(self, source: Source, snapshot: Snapshot, walk: Walk) -> Parser:

@@ -3,12 +3,16 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from callboard.i18n import Text
 
 LONGEST_WORDS = 200
 """Characters of an author's name, and of a commit's subject, that are kept."""
+
+
+CONTRIBUTED: Final = "plugin"
+"""The type of sources that plugins give."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from callboard.contributions import EntitySource
 from callboard.plugins import Contributed
 from callboard.redaction import redact
 from callboard_catalog.settings import CatalogSettings, FolderSource, GitSource, UrlSource
-from callboard_catalog.sources.base import Source
+from callboard_catalog.sources.base import CONTRIBUTED, Source
 from callboard_catalog.sources.contributed import ContributedReader
 from callboard_catalog.sources.folder import FolderReader
 from callboard_catalog.sources.git import GitReader
@@ -74,7 +74,7 @@ def contributed_sources(
     return [
         Source(
             name=item.key,
-            type="plugin",
+            type=CONTRIBUTED,
             title=item.value.title,
             address=item.plugin,
             every=item.value.every,

@@ -27,6 +27,7 @@ IN_COLUMNS: Final = frozenset(
 )
 LONGEST_KEY = LONGEST_VALUE = 200
 MOST_FIELDS: Final = 200
+DECIDING: Final = ("metadata.tags", "metadata.labels.")
 DEEPEST_FIELD: Final = 6
 
 
@@ -218,7 +219,11 @@ class EntityRows:
 
 
 def fields_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Give the (dotted key, value), both lower-case, that have no column of their own."""
+    """Give the (dotted key, value), both lower-case, that have no column of their own.
+
+    Tags and labels are given whatever their number, as who may see an entity can hang on them; of
+    the others `MOST_FIELDS` are.
+    """
     count = 0
     flat: list[tuple[str, str]] = []
     _flatten(flat, "metadata", _own(document["metadata"]), 0)
@@ -229,10 +234,11 @@ def fields_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         # Measured in lower case, which may be longer.
         lower_key, lower = key.lower(), found.lower()
         if len(lower_key) <= LONGEST_KEY and len(lower) <= LONGEST_VALUE:
+            if not lower_key.startswith(DECIDING):
+                if count >= MOST_FIELDS:
+                    return
+                count += 1
             yield lower_key, lower
-            count += 1
-            if count >= MOST_FIELDS:
-                return
 
 
 _NOT_INDEXED: Final = frozenset(
@@ -241,7 +247,8 @@ _NOT_INDEXED: Final = frozenset(
 
 
 def _own(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in metadata.items() if key not in _NOT_INDEXED}
+    first = {key: metadata[key] for key in ("tags", "labels") if key in metadata}
+    kept = first | {key: value for key, value in metadata.items() if key not in _NOT_INDEXED}
     annotations = kept.get("annotations")
     if annotations:
         kept["annotations"] = {
