@@ -6,8 +6,6 @@ import threading
 from datetime import datetime, timedelta
 from typing import Final
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import func, select
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,13 +28,14 @@ SHORTEST: Final = 16
 ALARM: Final = timedelta(hours=24)
 """How long administrators are told of its use; longer while such a session is open."""
 
-_HASHER: Final = PasswordHasher()
 _ONE_AT_A_TIME: Final = threading.Lock()
 
 
 def hash_of(password: str) -> str:
     """Give the argon2id hash of a password, with the parameters of RFC 9106's second choice."""
-    return _HASHER.hash(password)
+    from argon2 import PasswordHasher
+
+    return PasswordHasher().hash(password)
 
 
 def sign_in(
@@ -81,8 +80,11 @@ def _is_right(chosen: BreakGlassSettings, name: str, password: str) -> bool:
 
 
 def _fits(hashed: str, password: str) -> bool:
+    from argon2 import PasswordHasher
+    from argon2.exceptions import InvalidHashError, VerificationError
+
     try:
-        return _HASHER.verify(hashed, password)
+        return PasswordHasher().verify(hashed, password)
     except (VerificationError, InvalidHashError):
         return False
 

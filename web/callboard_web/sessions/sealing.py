@@ -1,11 +1,11 @@
 """Encrypts what a provider gave: a copy of the database alone signs nobody in elsewhere."""
 
 import base64
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 _PURPOSE: Final = b"callboard sessions: tokens of providers"
 
@@ -14,8 +14,17 @@ class Seal:
     """Encrypts and decrypts with a key made of the portal's cookie secret (Fernet, RFC 5869)."""
 
     def __init__(self, secret: str) -> None:
-        derived = HKDF(SHA256(), 32, None, _PURPOSE).derive(secret.encode())
-        self._fernet = Fernet(base64.urlsafe_b64encode(derived))
+        self._secret = secret
+
+    @cached_property
+    def _fernet(self) -> "Fernet":
+        # Imported here: a portal without providers has nothing to seal, and it is much to load.
+        from cryptography.fernet import Fernet
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        derived = HKDF(SHA256(), 32, None, _PURPOSE).derive(self._secret.encode())
+        return Fernet(base64.urlsafe_b64encode(derived))
 
     def close(self, text: str) -> str:
         """Encrypt a text; an empty one stays empty."""
@@ -23,7 +32,11 @@ class Seal:
 
     def open(self, sealed: str) -> str:
         """Decrypt a text; empty where the cookie secret was changed since."""
+        if not sealed:
+            return ""
+        from cryptography.fernet import InvalidToken
+
         try:
-            return self._fernet.decrypt(sealed.encode()).decode() if sealed else ""
+            return self._fernet.decrypt(sealed.encode()).decode()
         except InvalidToken:
             return ""

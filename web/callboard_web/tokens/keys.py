@@ -5,12 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Union
 from urllib.parse import urlsplit
 
 import orjson
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
 
 from callboard.errors import CallboardError, InputError, NotReadyError
 from callboard.http import HttpClient
@@ -18,9 +16,12 @@ from callboard.i18n import Text, Translator
 from callboard_web.tokens.errors import IssuerNotReadyError
 from callboard_web.tokens.settings import WorkloadSettings
 
+if TYPE_CHECKING:
+    from joserfc.jwk import ECKey, OKPKey, RSAKey
+
 _ = Translator("callboard")
 
-Key = RSAKey | ECKey | OKPKey
+Key = Union["RSAKey", "ECKey", "OKPKey"]
 Keys = Mapping[str, Key]
 
 FRESH: Final = timedelta(minutes=10)
@@ -182,6 +183,9 @@ def keys_of(document: Mapping[str, Any]) -> Keys:
 
 
 def _key(item: Any) -> Key | None:
+    from joserfc.errors import JoseError
+    from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
+
     if not isinstance(item, dict) or item.get("use", "sig") != "sig":
         return None
     try:
