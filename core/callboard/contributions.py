@@ -30,16 +30,14 @@ Status = Literal["ok", "run", "wait", "pause", "warn", "bad", "block", "unknown"
 """The one status vocabulary of the product; each state has its own mark and colour."""
 
 __all__ = [
-    "Act", "Activity", "ActivityContext", "ActivityItem",
-    "Badge", "CatalogColumn", "Cell", "ColumnContext", "Command", "Decider", "DecisionRequest",
-    "EntityBadge", "EntityCard", "EntityVerdict",
-    "EntityContext", "EntityProcessor", "EntitySource", "EntityTab", "Event", "EventContext",
-    "EventHandler", "FormContext", "Fragment", "HomeCard", "Job", "JobContext", "Kind", "Metric",
-    "NavItem",
-    "Page", "PageContext", "Permission", "ProcessorContext", "Routes", "Sample",
-    "SearchDocument", "SearchSource", "SourceContext", "SourceDocument", "Status", "TabNote",
-    "Verdict", "Waiting", "WaitingItem", "Webhook", "WebhookRequest", "Width", "open_to_everyone",
-    "requires",
+    "Act", "Activity", "ActivityContext", "ActivityItem", "Badge", "CatalogColumn", "Cell",
+    "ColumnContext", "Command", "Decider", "DecisionRequest", "EntityBadge", "EntityCard",
+    "EntityContext", "EntityProcessor", "EntitySource", "EntityTab", "EntityVerdict", "Event",
+    "EventContext", "EventHandler", "FormContext", "Fragment", "HomeCard", "Job", "JobContext",
+    "Kind", "Metric", "NavItem", "Page", "PageContext", "Permission", "ProcessorContext",
+    "Routes", "Sample", "SearchDocument", "SearchSource", "SourceContext", "SourceDocument",
+    "Status", "TabNote", "Verdict", "Waiting", "WaitingItem", "Webhook", "WebhookRequest",
+    "Width", "open_to_everyone", "requires",
 ]  # fmt: skip
 
 
@@ -149,9 +147,9 @@ class Page:
 class Routes:
     """API routes under `/api/plugins/<plugin>`. `router` is called once, when the portal starts.
 
-    `permission` is asked before a request is read, as of `Page`; `requires` gives one route another.
-    The routes are those of `router.get`, `router.post` and so on; others keep the plugin from
-    being loaded, as they would not be asked for anything.
+    `permission` is asked before a request is read, as of `Page`; `requires` gives one route
+    another. The routes are those of `router.get`, `router.post` and so on; others keep the plugin
+    from being loaded, as they would not be asked for anything.
     """
 
     router: Callable[["Host"], "APIRouter"]

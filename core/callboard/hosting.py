@@ -83,9 +83,7 @@ class Services:
     @cached_property
     def recorder(self) -> Recorder:
         """What records requests; it writes once it is started."""
-        return Recorder(
-            self.database, self.settings.section(AccessSettings).recording, self.clock
-        )
+        return Recorder(self.database, self.settings.section(AccessSettings).recording, self.clock)
 
     @cached_property
     def access(self) -> Access:
@@ -152,9 +150,7 @@ class Services:
         if chosen.nothing or not refs:
             return set()
         facts = self.facts_of_several(refs)
-        return {
-            ref for ref in refs if self.access.decide(subject, permission, facts[ref]).allowed
-        }
+        return {ref for ref in refs if self.access.decide(subject, permission, facts[ref]).allowed}
 
     def refusal(
         self, decision: Decision, entity: EntityRef | None = None

@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from callboard import jobs
-from callboard.audit.log import entries
+from callboard.audit import entries
 from callboard.testing import Clock
 from callboard_web.testing import PortalUnderTest
 

@@ -135,9 +135,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Callable[...
     """Give the function that makes a portal with a catalog and a guest plugin."""
     made: list[Runtime] = []
 
-    def portal(
-        guest: Guest | None = None, more: str = "", role: str = "viewer"
-    ) -> TestClient:
+    def portal(guest: Guest | None = None, more: str = "", role: str = "viewer") -> TestClient:
         folder = tmp_path / f"portal-{len(made)}"
         folder.mkdir()
         (folder / "catalog-info.yaml").write_text(CATALOG + more, encoding="utf-8")

@@ -205,7 +205,7 @@ class Portal:
         return subject
 
     def is_same(self, connection: HTTPConnection) -> bool:
-        """Say whether a request that takes long is still asked by whom it was, with their groups."""
+        """Say whether a long request is still asked by whom it was, with their groups."""
         again = HTTPConnection({**connection.scope, "state": {}})
         try:
             return identify(again, self.credentials) == self.subject(connection)

@@ -63,9 +63,7 @@ class Arrangement:
 
     def pieces(self, contributed: Sequence[Contributed[HomeCard]]) -> list[Piece]:
         """Give the host's parts and the cards given, area by area, in the person's order."""
-        cards = [
-            Piece(item.key, item.value.title, "cards", item.plugin) for item in contributed
-        ]
+        cards = [Piece(item.key, item.value.title, "cards", item.plugin) for item in contributed]
         places = {key: place for place, key in enumerate(self.order)}
         last = len(places)
         found = [*SECTIONS, *cards]

@@ -62,7 +62,10 @@ def callboard_translations() -> Path:
 
 @hookimpl
 def callboard_navigation() -> Iterable[NavItem]:
-    return [NavItem(name="apis", title=_("APIs"), path="/apis/", icon="api", order=30, permission="apis.definition.read")]
+    read = "apis.definition.read"
+    return [
+        NavItem(name="apis", title=_("APIs"), path="/apis/", icon="api", order=30, permission=read)
+    ]
 
 
 @hookimpl
