@@ -1,6 +1,6 @@
 """Maintenance: every page says that the portal is being worked on, on every replica.
 
-The newest entry of the audit log about it is the state; nothing else is kept. Commands import this.
+Commands import this.
 """
 
 import logging
@@ -11,17 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from callboard.audit import entries, record
+from sqlalchemy import delete, insert, select
+
+from callboard import events
+from callboard.audit import record
 from callboard.database import Database
 from callboard.errors import CallboardError
 from callboard.i18n import Translator
 from callboard.identity import Principal
+from callboard_web.personal import models
 
 log = logging.getLogger(__name__)
 _: Final = Translator("callboard")
 
 SUBJECT: Final = "portal:maintenance"
 ACTION: Final = "portal.maintenance.switch"
+SWITCHED: Final = "portal.maintenance.switched"
+TABLE: Final = models.maintenance
 LOOK_SECONDS: Final = 3.0
 """How long a process goes on with what it knew before it looks again."""
 
@@ -66,21 +72,23 @@ def switch(
     at: datetime,
 ) -> None:
     """Close the portal for everyone, or open it again; every process follows within seconds."""
-    until = (at + length).isoformat() if on and length else None
-    after = {"on": on, "texts": dict(texts or {}), "until": until}
+    until = at + length if on and length else None
+    told = until.isoformat() if until else None
+    after = {"on": on, "texts": dict(texts or {}), "until": told}
     with database.write() as connection:
+        connection.execute(delete(TABLE))
+        if on:
+            row = {"id": 1, "texts": dict(texts or {}), "since": at, "until": until}
+            connection.execute(insert(TABLE).values(row))
         record(connection, ACTION, SUBJECT, actor=actor, after=after, at=at)
+        events.publish(connection, SWITCHED, SUBJECT, {"on": on}, actor=actor, at=at)
 
 
 def read(database: Database) -> Maintenance | None:
     """Give the state as it is kept."""
     with database.read() as connection:
-        found = entries(connection, subject=SUBJECT, limit=1)
-    if not found or not found[0].after["on"]:
-        return None
-    kept = found[0].after
-    until = datetime.fromisoformat(kept["until"]) if kept["until"] else None
-    return Maintenance(kept["texts"], found[0].at, until)
+        row = connection.execute(select(TABLE)).one_or_none()
+    return Maintenance(row.texts, row.since, row.until) if row else None
 
 
 class MaintenanceWatch:

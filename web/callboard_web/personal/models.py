@@ -80,6 +80,16 @@ secret: Final = Table(
 )
 """Secrets that the portal made for itself, shared by every process on this database."""
 
+maintenance: Final = Table(
+    "portal_maintenance",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("texts", Json, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime),
+)
+"""One row while the portal is closed, none while it is open. `texts` are by language."""
+
 dismissal: Final = Table(
     "portal_dismissal",
     metadata,
