@@ -19,10 +19,6 @@ WRITE_ACCOUNTS: Final = accounts.PERMISSION
 PART: Final = Part(
     navigation=(
         c.NavItem(
-            name="service-accounts", title=_("Service accounts"), path="/service-accounts",
-            icon="srv", section="administer", order=62, permission=MAKE,
-        ),
-        c.NavItem(
             name="tokens", title=_("Tokens"), path="/tokens", icon="term", section="administer",
             order=64, permission=READ,
         ),
@@ -31,6 +27,10 @@ PART: Final = Part(
         c.Act(
             name="tokens", title=_("My tokens"), path="/me/tokens", icon="term",
             words=_("api token key script automation machine bearer"), order=112,
+        ),
+        c.Act(
+            name="service-accounts", title=_("Service accounts"), path="/service-accounts",
+            icon="srv", words=_("machine robot pipeline token"), order=113, permission=MAKE,
         ),
     ),
     waiting=(c.Waiting(name="tokens", title=_("Tokens"), read=waiting, permission=MAKE),),
