@@ -87,10 +87,12 @@ def test_strangers_see_no_settings_and_run_no_jobs(tmp_path: Path, clock: Clock)
         tmp_path, plugins=[], settings=settings, clock=clock, templates={}
     ) as shop:
         stranger = shop.client
-        assert stranger.get("/settings").status_code == 401
+        refused = stranger.get("/settings", follow_redirects=False)
+        assert refused.status_code == 303
+        assert refused.headers["location"] == "/sign-in?next=/settings"
         for path in ("/jobs/catalog/look/run", "/jobs/1/again", "/jobs/1/cancel"):
             assert send(stranger, path, page="/catalog") == 401
-        assert stranger.get("/jobs").status_code == 401
+        assert stranger.get("/jobs", headers={"accept": "application/json"}).status_code == 401
 
 
 def test_health_of_a_portal_with_a_failing_source(portal_runtime: Runtime) -> None:

@@ -12,7 +12,7 @@ TEMPLATES = sorted(DIRECTORY.rglob("*.html"))
 NOT_WORDS = {"YAML", "JSON", "Esc", "Ctrl", "Tab", "callboard", "demo"}
 
 JINJA = re.compile(r"\{%-?\s*trans\b.*?endtrans\s*-?%\}|\{[%{#].*?[%}#]\}", re.DOTALL)
-SAMPLE = re.compile(r"<pre class=\"sample\".*?</pre>", re.DOTALL)
+SAMPLE = re.compile(r"<pre class=\"sample\b.*?</pre>", re.DOTALL)
 TEXT_ATTRIBUTE = re.compile(r"\b(?:aria-label|title|placeholder|alt)=\"([^\"]*)\"")
 
 
