@@ -14,7 +14,7 @@ MANIFESTS := constraints.txt requirements-dev.txt pyproject.toml \
 USABLE := $(shell $(PYTHON) tools/is_installed.py 2>/dev/null && echo yes)
 RENEW := $(if $(USABLE),,renew)
 
-.PHONY: help run test check check-format check-lint check-types check-templates check-generated \
+.PHONY: help run test test-browser check check-format check-lint check-types check-templates check-generated \
 	check-layout bench screens lighthouse supply-chain fmt wheels constraints clean renew
 
 help: ## List the tasks
@@ -23,11 +23,14 @@ help: ## List the tasks
 run: $(VENV)/.installed-run ## Start the demo on http://127.0.0.1:8000; PORT= changes the port
 	@exec $(PYTHON) -m callboard_web demo --listen 127.0.0.1:$(PORT)
 
-test: $(VENV)/.installed-dev ## Run every test
+test: $(VENV)/.installed-dev ## Run every test but those in a browser
 	@parallel=0; serial=0; \
-	$(PYTHON) -m pytest -q -n $(WORKERS) -m "not slow" || parallel=$$?; \
+	$(PYTHON) -m pytest -q -n $(WORKERS) -m "not slow and not browser" || parallel=$$?; \
 	$(PYTHON) -m pytest -q -m slow || serial=$$?; \
 	test $$parallel -eq 0 && test $$serial -eq 0
+
+test-browser: $(VENV)/.installed-dev ## Run the tests in Chromium
+	@$(PYTHON) -m pytest -q -n $(WORKERS) -m browser
 
 check: check-format check-lint check-types check-templates check-generated check-layout ## Check style, types, templates, generated files, layout
 
