@@ -307,7 +307,7 @@ class _Condition:
         ref = f"{self.entity}.ref"
         if self.dialect == "postgresql":
             return f"split_part(split_part({ref}, ':', 2), '/', 1)"
-        begin = f"instr({ref}, ':') + 1"
+        begin = f"(instr({ref}, ':') + 1)"
         return f"substr({ref}, {begin}, instr({ref}, '/') - {begin})"
 
     def _in_domains(self, domains: Collection[str]) -> str:

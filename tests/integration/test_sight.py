@@ -14,7 +14,14 @@ from callboard.access import EntityFilter
 from callboard.access.filters import entity_filter
 from callboard.database import Database
 from callboard.entities import EntityRef
-from callboard.identity import ANONYMOUS, EntityFacts, Selector, Subject, acting_for
+from callboard.identity import (
+    ANONYMOUS,
+    EVERYTHING,
+    EntityFacts,
+    Selector,
+    Subject,
+    acting_for,
+)
 from callboard.testing import Clock
 from callboard_catalog import models, sight
 from callboard_catalog.testing import CatalogSite, descriptor
@@ -169,6 +176,12 @@ def test_rows_sql_and_facts_agree(
     FORMS[form](monkeypatch)
     facts = _facts(site)
     assert len(facts) > 60
+
+    for name, values in VALUES.items():
+        for value in values:
+            one = frozenset({Selector(**{name: frozenset({value})})})  # type: ignore[arg-type]
+            _check(site, facts, EntityFilter(allow=one))
+            _check(site, facts, EntityFilter(allow=frozenset({EVERYTHING}), deny=one))
 
     @settings(max_examples=60, deadline=None, database=None)
     @given(_filters())
