@@ -73,7 +73,7 @@ class Sealer:
             with self._database.read() as connection:
                 waiting = has_backlog(connection)
             if waiting:
-                seal_all(self._database, wait=False, after=self._sealed)
+                seal_all(self._database, wait=last, after=self._sealed)
             self.fault = ""
         except Exception as error:  # a database that is away comes back; the thread must live
             if not self.fault:
