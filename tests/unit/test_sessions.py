@@ -252,6 +252,8 @@ def test_signing_out_ends_the_session_on_the_server(
     answer = post(browser, "/sign-out")
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-out")
     assert 'callboard_session=""' in answer.headers["set-cookie"]
+    # What the next person at this browser would find: kept pages, drafts, recent searches.
+    assert answer.headers["clear-site-data"] == '"cache", "storage"'
     assert "You are signed out" in browser.get("/sign-out").text
     thief = new_browser(people.runtime)
     thief.cookies.set("callboard_session", secret)

@@ -180,7 +180,7 @@ def sign_out(request: Request) -> Response:
         response = _page(portal, request, "sessions/signed_out.html", {"leads": leads})
         response.headers["refresh"] = f"1; url={leads}"
     portal.sessions.cookie.clear(request, response)
-    response.headers["clear-site-data"] = '"cache"'
+    response.headers["clear-site-data"] = '"cache", "storage"'
     return response
 
 
