@@ -366,7 +366,7 @@ class Portal:
         subject = self.subject(request)
         return {
             "portal": portal,
-            "navigation": self._permitted(),
+            "navigation": self._permitted() if counts else self._permitted_if_known(),
             "nav_letters": self.letters,
             "nav_path": request.url.path,
             "nav_counts": self._counts() if counts else {},
@@ -392,6 +392,13 @@ class Portal:
             for title, items in self.navigation
         ]
         return [(title, items) for title, items in found if items]
+
+    def _permitted_if_known(self) -> list[tuple[Text, list[NavItem]]]:
+        """Give the same, or none where the database is away: a page must still say so."""
+        try:
+            return self._permitted()
+        except Exception:
+            return []
 
     def offers_sign_in(self, request: HTTPConnection) -> bool:
         """Say whether there is a way to sign in."""
