@@ -8,6 +8,7 @@ from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from babel import Locale, UnknownLocaleError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
@@ -15,7 +16,7 @@ from starlette.types import Scope
 from callboard.access import Decision
 from callboard.contributions import NavItem
 from callboard.entities import EntityRef
-from callboard.errors import CallboardError
+from callboard.errors import CallboardError, NotReadyError
 from callboard.i18n import Text, Translator
 from callboard.identity import NOBODY, Subject
 from callboard.plugins import PluginState
@@ -397,7 +398,7 @@ class Portal:
         """Give the same, or none where the database is away: a page must still say so."""
         try:
             return self._permitted()
-        except Exception:
+        except (NotReadyError, SQLAlchemyError):
             return []
 
     def offers_sign_in(self, request: HTTPConnection) -> bool:
