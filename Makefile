@@ -3,6 +3,8 @@ SHELL := /bin/sh
 VENV ?= .venv
 PORT ?= 8000
 WORKERS ?= 2
+# Each worker takes neighbours and steals from the other at the end: fixtures of a module are made once.
+NEIGHBOURS := -n $(WORKERS) --dist worksteal
 
 PYTHON := $(VENV)/bin/python
 PLUGINS := $(patsubst %/pyproject.toml,./%,$(wildcard plugins/*/pyproject.toml))
@@ -14,8 +16,8 @@ MANIFESTS := constraints.txt requirements-dev.txt pyproject.toml \
 USABLE := $(shell $(PYTHON) tools/is_installed.py 2>/dev/null && echo yes)
 RENEW := $(if $(USABLE),,renew)
 
-.PHONY: help run test test-browser check check-format check-lint check-types check-templates check-generated \
-	check-layout bench screens lighthouse supply-chain fmt wheels constraints clean renew
+.PHONY: help run test test-slow test-browser check check-format check-lint check-types check-templates \
+	check-generated check-layout bench screens lighthouse supply-chain fmt wheels constraints clean renew
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s%s\n", $$1, $$2 }' Makefile
@@ -23,14 +25,14 @@ help: ## List the tasks
 run: $(VENV)/.installed-run ## Start the demo on http://127.0.0.1:8000; PORT= changes the port
 	@exec $(PYTHON) -m callboard_web demo --listen 127.0.0.1:$(PORT)
 
-test: $(VENV)/.installed-dev ## Run every test but those in a browser
-	@parallel=0; serial=0; \
-	$(PYTHON) -m pytest -q -n $(WORKERS) -m "not slow and not browser" || parallel=$$?; \
-	$(PYTHON) -m pytest -q -m slow || serial=$$?; \
-	test $$parallel -eq 0 && test $$serial -eq 0
+test: $(VENV)/.installed-dev ## Run every test but those in a browser and those that take long
+	@$(PYTHON) -m pytest -q $(NEIGHBOURS) -m "not slow and not browser"
+
+test-slow: $(VENV)/.installed-dev ## Run the tests that take long
+	@$(PYTHON) -m pytest -q -n $(WORKERS) --dist loadfile -m slow
 
 test-browser: $(VENV)/.installed-dev ## Run the tests in Chromium
-	@$(PYTHON) -m pytest -q -n $(WORKERS) -m browser
+	@$(PYTHON) -m pytest -q $(NEIGHBOURS) -m browser
 
 check: check-format check-lint check-types check-templates check-generated check-layout ## Check style, types, templates, generated files, layout
 

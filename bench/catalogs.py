@@ -99,6 +99,11 @@ class Observer:
         self._connection = connection
         self._is_sqlite = connection.dialect.name == "sqlite"
 
+    @property
+    def driver(self) -> Any:
+        """The driver's own connection."""
+        return self._connection.connection.driver_connection
+
     def count(self, statement: str) -> int:
         return int(self._connection.execute(sqlalchemy.text(statement)).scalar_one())
 

@@ -12,9 +12,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import api
 import audit
+import clusters
 import httpx
+import pipelines
 import portal
+import questions
+import repositories
 import visibility
 from catalogs import Generated, as_repository, configure, generate, git, observing
 from processes import BenchError, Portal, Postgres, free_port, run, serving
@@ -185,6 +190,37 @@ def seen(bench: Bench, entities: int, database: str) -> Figure:
         return {"database": database, **visibility.measure(config, catalog)}
 
 
+def each_question(bench: Bench, entities: int, database: str) -> Figure:
+    """What each sort of question costs; see `questions.measure`."""
+    catalog = bench.catalog(entities)
+    with bench.folder(f"questions-{database}", database) as (directory, url):
+        config = configure(directory, database=url, port=free_port(), catalog=catalog)
+        found = {"database": database, **questions.measure(config, catalog)}
+    print(questions.table(found), flush=True)
+    return found
+
+
+def asked(bench: Bench, entities: int, database: str, *, seconds: float, processes: int) -> Figure:
+    """The catalog's API under load; see `api.measure`."""
+    catalog = bench.catalog(entities)
+    with bench.folder(f"api-{database}-{entities}", database) as (directory, url):
+        port = free_port()
+        config = configure(directory, database=url, port=port, catalog=catalog)
+        run(config, "db", "upgrade")
+        read = run(config, "catalog", "refresh")
+        postgres = bench.postgres if database == "postgresql" else None
+        found = api.measure(config, port, catalog, postgres, seconds=seconds, processes=processes)
+        found["floors"] = api.floors(config, catalog, seconds)
+    return {"database": database, "ingest_seconds": read.seconds, **found}
+
+
+def many_repositories(bench: Bench, database: str, *, by_server: bool) -> Figure:
+    """A thousand repositories with nothing changed; see `repositories.measure`."""
+    with bench.folder(f"repositories-{database}-{by_server}", database) as (directory, url):
+        found = repositories.measure(directory, url, by_server=by_server)
+        return {"database": database, **found}
+
+
 def _latency(client: httpx.Client, path: str) -> Figure:
     for _ in range(WARM_UP):
         _get(client, path)
@@ -308,3 +344,15 @@ def _wait(
 def load() -> float:
     """Give the load of the machine over the last minute: others' work spoils figures."""
     return os.getloadavg()[0]
+
+
+def watched(bench: Bench, database: str) -> Figure:
+    """Watches of clusters; see `clusters.measure`."""
+    with bench.folder(f"clusters-{database}", database) as (directory, url):
+        return clusters.measure(directory, url, database)
+
+
+def piped(bench: Bench, database: str) -> Figure:
+    """Runs of pipelines and their logs; see `pipelines.measure`."""
+    with bench.folder(f"runs-{database}", database) as (directory, url):
+        return pipelines.measure(directory, url, database)

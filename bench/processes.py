@@ -20,7 +20,17 @@ import psycopg
 START_SECONDS = 120
 STOP_SECONDS = 30
 COMMAND_SECONDS = 900
+DONT_WRITE = "PYTHONDONTWRITEBYTECODE"
 CALLBOARD = (sys.executable, "-m", "callboard_web")
+
+
+def environment(directory: Path) -> dict[str, str]:
+    """Give what a process is started with: it keeps bytecode beside its settings.
+
+    An installed package has its bytecode; of this folder's files it would be made at each start.
+    """
+    given = {name: value for name, value in os.environ.items() if name != DONT_WRITE}
+    return {**given, "PYTHONPYCACHEPREFIX": str(directory / "bytecode")}
 
 
 class BenchError(Exception):
@@ -54,7 +64,8 @@ def run(config: Path, *arguments: str) -> Ran:
     with config.with_name("command.log").open("w+b") as output:
         process = psutil.Popen(
             [*CALLBOARD, "--config", str(config), *arguments],
-            cwd=config.parent, stdout=output, stderr=subprocess.STDOUT,
+            cwd=config.parent, env=environment(config.parent),
+            stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
         peak, cpu = 0.0, 0.0
         while process.poll() is None:
@@ -108,7 +119,8 @@ def serving(config: Path, port: int) -> Iterator[Portal]:
     with log.open("wb") as output:
         process = psutil.Popen(
             [*CALLBOARD, "--config", str(config), "serve"],
-            cwd=config.parent, stdout=output, stderr=subprocess.STDOUT,
+            cwd=config.parent, env=environment(config.parent),
+            stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
     # Callboard answers this machine by itself: no proxy of the environment is asked.
     with httpx.Client(

@@ -11,7 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import api
+import clusters
+import pipelines
 import psutil
+import questions
+import repositories
 
 BEGIN = "<!-- figures: written by `make bench` -->"
 END = "<!-- end of figures -->"
@@ -58,6 +63,11 @@ def write(figures: Mapping[str, Any], page: Path) -> None:
         _growth_table(figures),
         *(_portal_table(item) for item in figures.get("portal", [])),
         *(_visibility_table(item) for item in figures.get("visibility", [])),
+        *api.tables(figures),
+        *questions.tables(figures),
+        *repositories.tables(figures),
+        *clusters.tables(figures),
+        *pipelines.tables(figures),
     ]
     body = "\n".join(table for table in tables if table)
     page.write_text(f"{before}{BEGIN}\n\n{body}\n{END}{after}", "utf-8")

@@ -14,8 +14,8 @@ import report
 from processes import BenchError, postgres, postgres_programs
 
 ROOT = Path(__file__).parents[1]
-FIGURES = ("start", "ingest", "change", "pages", "memory", "portal", "live", "audit",
-           "visibility")  # fmt: skip
+FIGURES = ("start", "ingest", "change", "pages", "memory", "portal", "live", "audit", "questions",
+           "visibility", "api", "sources", "clusters", "runs")  # fmt: skip
 READERS = 1_000
 SIZES = (1_000, 10_000, 50_000, 100_000)
 
@@ -36,12 +36,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--page", type=Path, default=ROOT / "docs/benchmarks.md", help="the page with the tables"
     )
+    parser.add_argument(
+        "--processes", type=int, default=1, help="processes of the portal, for the API"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="of the API, 10,000 entities for a second each"
+    )
     return parser.parse_args()
 
 
 def measure_all(bench: measure.Bench, chosen: argparse.Namespace) -> dict[str, Any]:
     """Take the chosen figures one after the other, telling each on the terminal."""
-    found: dict[str, Any] = {}
+    found = questioned(bench, chosen) | watched(bench, chosen) | piped(bench, chosen)
     pairs = [(size, database) for database in chosen.databases for size in chosen.sizes]
     if "start" in chosen.figures:
         found["start"] = told("start", measure.start(bench))
@@ -69,7 +75,44 @@ def measure_all(bench: measure.Bench, chosen: argparse.Namespace) -> dict[str, A
         found["visibility"] = [
             told("visibility", measure.seen(bench, size, item)) for item in chosen.databases
         ]
+    if "api" in chosen.figures:
+        sizes = [size for size in chosen.sizes if size >= 10_000] or [max(chosen.sizes)]
+        sizes = sizes[:1] if chosen.quick else sizes
+        found["api"] = [
+            measure.asked(
+                bench, size, item,
+                seconds=1 if chosen.quick or size > 50_000 else 2, processes=chosen.processes,
+            )
+            for item in chosen.databases
+            for size in sizes
+        ]  # fmt: skip
+    if "sources" in chosen.figures:
+        database = chosen.databases[-1]
+        found["sources"] = [
+            told("sources", measure.many_repositories(bench, database, by_server=by_server))
+            for by_server in (False, True)
+        ]
     return found
+
+
+def questioned(bench: measure.Bench, chosen: argparse.Namespace) -> dict[str, Any]:
+    if "questions" not in chosen.figures:
+        return {}
+    size = max(chosen.sizes)
+    return {"questions": [measure.each_question(bench, size, item) for item in chosen.databases]}
+
+
+def watched(bench: measure.Bench, chosen: argparse.Namespace) -> dict[str, Any]:
+    if "clusters" not in chosen.figures:
+        return {}
+    found = [told("clusters", measure.watched(bench, item)) for item in chosen.databases]
+    return {"clusters": found}
+
+
+def piped(bench: measure.Bench, chosen: argparse.Namespace) -> dict[str, Any]:
+    if "runs" not in chosen.figures:
+        return {}
+    return {"runs": [told("runs", measure.piped(bench, item)) for item in chosen.databases]}
 
 
 def nearest(sizes: Sequence[int], wanted: int) -> int:

@@ -83,7 +83,7 @@ def values_of(config: Path) -> dict[str, list[str]]:
         found["entity"] = read("SELECT ref FROM entity WHERE kind = 'component' LIMIT 20000")
         found["tag"] = read(
             "SELECT DISTINCT value FROM entity_field WHERE key_id = "
-            "(SELECT id FROM field_key WHERE name = 'metadata.tags')"
+            "(SELECT id FROM field_key WHERE name = 'metadata.tags' AND form = 1)"
         )
         refs = read("SELECT ref FROM entity")
     engine.dispose()

@@ -26,7 +26,11 @@ from callboard.testing import PostgresServer
 from callboard_catalog.builtin import CatalogPlugin
 from callboard_web import builtin
 from callboard_web.app import create_app
+from callboard_web.rendering import Renderer
 from callboard_web.runtime import Runtime
+from callboard_web.testing import CompiledTemplates
+
+Renderer.shared = CompiledTemplates()
 
 
 @pytest.fixture(scope="session")
@@ -141,7 +145,7 @@ def portal_runtime(
     url = ""
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres_server")
-        url = server.url(server.create())
+        url = server.url(server.create(request.getfixturevalue("schema_branches")))
     runtime = make_portal(tmp_path_factory.mktemp("portal"), url)
     yield runtime
     runtime.stop()

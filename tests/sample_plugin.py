@@ -11,6 +11,7 @@ from callboard.contributions import (
     CatalogColumn,
     Cell,
     ColumnContext,
+    Crumb,
     EntityBadge,
     EntityCard,
     EntityContext,
@@ -23,13 +24,20 @@ from callboard.contributions import (
     PageContext,
     Routes,
     Sample,
+    SeeOther,
     TabNote,
     Webhook,
+    WebhookAddress,
+    WebhookOutcome,
     WebhookRequest,
 )
+from callboard.errors import ConflictError, NotAllowedError
 from callboard.host import Host
+from callboard.i18n import Text
 
 received: list[bytes] = []
+nameless: list[bool] = []
+"""While this holds something, the plugin fails to name its webhooks."""
 
 
 def _raise(context: object) -> Fragment:
@@ -108,16 +116,30 @@ def callboard_home_cards() -> Iterable[HomeCard]:
 def _page(context: PageContext) -> Fragment | None:
     if context.path.get("name") == "none":
         return None
-    return Fragment(source="<h1>Page of {{ name }}</h1>", context={"name": context.path["name"]})
+    if context.path.get("name") == "secret":
+        raise NotAllowedError("This is not for you.")
+    name = context.path["name"]
+    return Fragment(
+        source="<h1>Page of {{ name }}</h1>",
+        context={"name": name},
+        title=name,
+        crumbs=(Crumb("All <things>", f"{'' if name == 'astray' else '/'}sample/"),),
+    )
 
 
 def _form(context: PageContext) -> Fragment:
     return Fragment(source='<form method="post">{{ form_token() }}</form>')
 
 
-def _submit(context: FormContext) -> Fragment | None:
+def _submit(context: FormContext) -> Fragment | SeeOther | None:
     if "nothing" in context.form:
         return None
+    if "taken" in context.form:
+        raise ConflictError("Somebody was faster.")
+    if "wrong" in context.form:
+        return Fragment(source="<p>That is wrong.</p>", rejected=True)
+    if "to" in context.form:
+        return SeeOther(path=context.form["to"][0], told="It is done.")
     source = "<p>Sent: {{ form|dictsort }}</p>{{ form_token() }}"
     return Fragment(source=source, context={"form": context.form}, title="Sent")
 
@@ -159,7 +181,53 @@ def callboard_webhooks() -> Iterable[Webhook]:
     def verify(request: WebhookRequest) -> bool:
         return request.headers.get("x-signature") == "right"
 
-    return [Webhook(name="push", title="Push", verify=verify, handle=_receive)]
+    return [
+        Webhook(name="push", title="Push", verify=verify, handle=_receive),
+        Webhook(
+            name="told",
+            title="Told",
+            verify=_judge,
+            handle=_tell,
+            event=lambda request: request.query.get("event", ""),
+            addresses=_addresses,
+            attempts=2,
+        ),
+    ]
+
+
+def _addresses(host: Host) -> Iterable[WebhookAddress]:
+    if nameless:
+        raise RuntimeError("it cannot say")
+    return [
+        WebhookAddress(name="one", title="One", secret="sample.one", guide="Type it in."),
+        WebhookAddress(name="two", title="Two"),
+    ]
+
+
+def _judge(request: WebhookRequest) -> bool | Text:
+    if request.body == b"broken":
+        raise RuntimeError("it cannot be checked")
+    given = request.headers.get("x-signature", "")
+    if not given:
+        return "It bears no signature."
+    return given == f"right for {request.address}"
+
+
+def _tell(request: WebhookRequest) -> WebhookOutcome | Text | None:
+    received.append(request.body)
+    if request.body.startswith(b"fail"):
+        raise RuntimeError("the branch token=abcdef0123456789 is gone")
+    if request.body == b"nothing":
+        return None
+    return WebhookOutcome(
+        text=f"{request.delivery} for {request.address}",
+        repository="https://git.example.org/shop/orders.git",
+        links=(
+            ("The catalog", "/catalog"),
+            ("Elsewhere", "//evil.example"),
+            ("Bad", "javascript:x"),
+        ),
+    )
 
 
 @hookimpl

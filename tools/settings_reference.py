@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from callboard.settings.reference import reference_page
-from callboard_web.runtime import SECTIONS
+from callboard_web.loading import SECTIONS
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 FIRST = ("portal", "sign_in", "sessions", "access", "tokens", "audit", "catalog")

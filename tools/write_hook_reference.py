@@ -18,8 +18,37 @@ from types import FunctionType, ModuleType
 from typing import Final
 
 from callboard import CONTRACT, contributions, hookspecs, identity, kinds
+from callboard.contributions import (
+    clusters,
+    decisions,
+    entities,
+    events,
+    hosts,
+    jobs,
+    operations,
+    pages,
+    routes,
+    search,
+    sources,
+    webhooks,
+)
 
 TARGET: Final = Path(__file__).parents[1] / "docs/plugin-authors/hooks.md"
+PARTS: Final = (
+    pages,
+    entities,
+    routes,
+    sources,
+    search,
+    jobs,
+    events,
+    webhooks,
+    decisions,
+    clusters,
+    hosts,
+    operations,
+)
+"""The modules of `callboard.contributions`, in the order in which they are best read."""
 
 
 def hooks() -> dict[str, FunctionType]:
@@ -78,7 +107,7 @@ def _hook(hook: FunctionType, known: set[str]) -> Iterator[str]:
 def _classes() -> Iterator[tuple[str, ast.ClassDef]]:
     """Give every dataclass that a plugin makes or is given, in the order they are written."""
     parts: tuple[tuple[ModuleType, set[str]], ...] = (
-        (contributions, set(contributions.__all__)),
+        *((part, set(contributions.__all__)) for part in PARTS),
         (kinds, {"Kind", "KindField", "KindRelation"}),
         (identity, {"Permission", "Principal"}),
     )
@@ -120,7 +149,7 @@ def _code(text: str) -> str:
 
 def _aliases() -> Iterator[tuple[str, str]]:
     """Give the named types of `callboard.contributions` with their values and meaning."""
-    body = ast.parse(inspect.getsource(contributions)).body
+    body = ast.parse(inspect.getsource(pages)).body
     for node, after in pairwise(body):
         is_alias = isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript)
         if is_alias and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):

@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Final
 
 from callboard import hookimpl
-from callboard.contributions import Job, JobContext, Metric, Permission, Sample
+from callboard.contributions import EventHandler, Job, JobContext, Metric, Permission, Sample
 from callboard.host import Host
 from callboard.i18n import Translator
 from callboard_catalog.engine import CatalogEngine
 from callboard_catalog.service import CatalogService
+from callboard_catalog.sources import pushed
 
 _: Final = Translator("callboard")
 
 LOOK_EVERY: Final = timedelta(seconds=10)
+FINISH_EVERY: Final = timedelta(seconds=10)
 
 
 class CatalogPlugin:
@@ -58,6 +60,14 @@ class CatalogPlugin:
                 quiet=True,
             ),
             Job(
+                name="finish-relations",
+                title=_("Work out relations as the API sends them"),
+                run=self._finish_relations,
+                every=FINISH_EVERY,
+                attempts=1,
+                quiet=True,
+            ),
+            Job(
                 name="prune",
                 title=_("Delete the old history of entities"),
                 run=self._prune,
@@ -65,7 +75,18 @@ class CatalogPlugin:
                 timeout=timedelta(hours=1),
                 quiet=True,
             ),
+            Job(
+                name="forget-deleted",
+                title=_("Forget old deletions of entities that no source gives"),
+                run=self._forget_deleted,
+                every=timedelta(hours=12),
+                quiet=True,
+            ),
         ]
+
+    @hookimpl
+    def callboard_event_handlers(self) -> Iterable[EventHandler]:
+        return [pushed.handler(lambda: self.engine.sources.values())]
 
     @hookimpl
     def callboard_permissions(self) -> Iterable[Permission]:
@@ -78,6 +99,32 @@ class CatalogPlugin:
                 title=_("Read an entity's source again"),
                 role="developer",
                 about="entity",
+            ),
+            Permission(
+                name="catalog.entity.delete",
+                title=_("Delete an entity, and undo that"),
+                role="developer",
+                about="entity",
+            ),
+            Permission(
+                name="catalog.entity.push",
+                title=_("Push entities to a source of one's own"),
+                role="maintainer",
+            ),
+            Permission(
+                name="catalog.source.write",
+                title=_("Push to and remove pushed sources of others"),
+            ),
+            Permission(
+                name="catalog.location.read", title=_("See registered locations"), role="viewer"
+            ),
+            Permission(
+                name="catalog.location.create",
+                title=_("Register and change locations"),
+                role="maintainer",
+            ),
+            Permission(
+                name="catalog.location.delete", title=_("Remove locations"), role="maintainer"
             ),
             Permission(
                 name="catalog.source.read", title=_("See sources and problems"), role="viewer"
@@ -101,7 +148,7 @@ class CatalogPlugin:
             ),
             Metric(
                 name="problems",
-                help="Rejected documents, conflicts, dangling relations and warnings.",
+                help="Rejected documents, conflicts, dangling relations, stale entities, warnings.",
                 labels=("kind",),
                 read=lambda host: [
                     Sample(value=count, labels={"kind": kind})
@@ -131,6 +178,12 @@ class CatalogPlugin:
 
     def _index(self, context: JobContext) -> None:
         self.engine.index_search()
+
+    def _finish_relations(self, context: JobContext) -> None:
+        self.engine.finisher.run()
+
+    def _forget_deleted(self, context: JobContext) -> None:
+        self.engine.deletions.forget()
 
     def _prune(self, context: JobContext) -> None:
         self.engine.prune_history()

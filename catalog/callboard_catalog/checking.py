@@ -7,7 +7,7 @@ from pathlib import Path
 from callboard.errors import CallboardError, InputError, reason_of
 from callboard.i18n import Text, Translator
 from callboard_catalog.descriptors import KindRegistry, Limits, Origin
-from callboard_catalog.ingest import Parser
+from callboard_catalog.ingest.parse import Parser
 from callboard_catalog.sources.folder import SKIPPED
 
 _ = Translator("callboard")
@@ -39,15 +39,21 @@ def check_paths(paths: Sequence[Path], registry: KindRegistry, limits: Limits) -
     Paths in placeholders may lead anywhere within the repository, as in the portal; outside of
     a repository within the folder.
     """
+    for file, root in descriptor_files(paths):
+        yield _check(file, root, registry, limits)
+
+
+def descriptor_files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """Give the files, of folders all `catalog-info.yaml` below, each with its repository's root."""
     for path in paths:
         if path.is_dir():
             root = _root(path)
             found = (file for name in NAMES for file in path.rglob(name))
             for file in sorted(found):
                 if SKIPPED.isdisjoint(file.relative_to(path).parts):
-                    yield _check(file, root, registry, limits)
+                    yield file, root
         else:
-            yield _check(path, _root(path.parent), registry, limits)
+            yield path, _root(path.parent)
 
 
 def _root(folder: Path) -> Path:
@@ -67,7 +73,7 @@ def _check(file: Path, root: Path, registry: KindRegistry, limits: Limits) -> Ch
         registry=registry,
         limits=limits,
         origin_of=lambda path: Origin(location=f"file:{path}"),
-        read=lambda path: _read(root, path),
+        read=lambda _base, path: read_below(root, path),
         blob_of=lambda path: "",
     )
     # The folder is resolved, the file is not: a link to it lies where the link is.
@@ -80,7 +86,8 @@ def _check(file: Path, root: Path, registry: KindRegistry, limits: Limits) -> Ch
     return Checked(len(parsed.candidates) + len(bad), faults)
 
 
-def _read(root: Path, path: str) -> bytes:
+def read_below(root: Path, path: str) -> bytes:
+    """Read a file that a placeholder names; raises `CallboardError` for what lies outside."""
     if "://" in path:
         raise InputError("URLs are not read by this check.")
     target = (root / path).resolve()

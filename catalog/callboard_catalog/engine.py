@@ -1,7 +1,7 @@
 """The catalog's work: watching sources, reading them, indexing what plugins let search find."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,6 +18,7 @@ from callboard.host import Host
 from callboard.plugins import Contributions
 from callboard.threads import DaemonPool
 from callboard_catalog import models
+from callboard_catalog.deletions import Deletions
 from callboard_catalog.descriptors import BUILT_IN_KINDS, KindRegistry, Limits
 from callboard_catalog.history import prune
 from callboard_catalog.indexing import (
@@ -26,11 +27,16 @@ from callboard_catalog.indexing import (
     index_search_source,
     mark_index,
 )
-from callboard_catalog.ingest import Refresh, RefreshResult, Report
+from callboard_catalog.ingest.parse import Report
+from callboard_catalog.ingest.refresh import Refresh, RefreshResult, with_remote_files
+from callboard_catalog.locations.service import all_locations, has_locations
+from callboard_catalog.locations.source import registered_source
+from callboard_catalog.pushing import Pusher
 from callboard_catalog.registration import forget_sources, register_sources
-from callboard_catalog.settings import CatalogSettings
+from callboard_catalog.settings import REGISTERED, CatalogSettings
 from callboard_catalog.sources import Source, configured_sources, contributed_sources
-from callboard_catalog.sources.url import fetch_text
+from callboard_catalog.sources.addresses import Addresses
+from callboard_catalog.store.finished import Finisher
 
 if TYPE_CHECKING:
     from callboard.git import GitRepository
@@ -57,6 +63,7 @@ class CatalogEngine:
         host_for: Callable[[str], Host],
         open_repository: "Callable[[str, int | None], GitRepository]",
         http: "Callable[[], HttpClient]",
+        check_repository: Callable[[str], None],
         now: Callable[[], datetime],
         report: Report,
     ) -> None:
@@ -68,8 +75,19 @@ class CatalogEngine:
         configured = configured_sources(
             settings, base=base, open_repository=open_repository, http=http
         )
-        contributed = contributed_sources(contributions.entity_sources, host_for)
-        self.sources: Mapping[str, Source] = {
+        contributed = contributed_sources(
+            contributions.entity_sources, host_for, settings.limits.file_size
+        )
+        self.addresses = Addresses(
+            http=http,
+            open_repository=open_repository,
+            check_repository=check_repository,
+            maximum_bytes=settings.limits.file_size,
+        )
+        self.registered = registered_source(
+            lambda: all_locations(database), self.addresses, settings.locations.schedule
+        )
+        self.configured: Mapping[str, Source] = {
             source.name: source for source in (*configured, *contributed)
         }
         self.registry = make_registry(settings, contributions)
@@ -81,12 +99,25 @@ class CatalogEngine:
             limits=self.limits,
             processors=contributions.entity_processors,
             host_for=host_for,
-            fetch=lambda url: fetch_text(http(), url),
+            addresses=self.addresses,
             now=now,
             report=report,
         )
+        self.deletions = Deletions(
+            database, registry=self.registry, keep=settings.deleted.keep, now=now
+        )
+        self.finisher = Finisher(database)
+        self.pusher = Pusher(database, self.refresh, most=settings.push.entities, now=now)
         self._looked: dict[str, datetime] = {}
         self._indexed: dict[str, _Indexed] = {}
+
+    @property
+    def sources(self) -> Mapping[str, Source]:
+        """Every source by its name: those `configured` or contributed, which asks no database, and
+        that of registered locations where there are any."""
+        if not has_locations(self.database):
+            return self.configured
+        return {**self.configured, REGISTERED: self.registered}
 
     def register(self) -> None:
         """Make the table of sources equal to the settings."""
@@ -98,6 +129,10 @@ class CatalogEngine:
     ) -> RefreshResult:
         """Read one source; raises `NotFoundError` for one that is not there."""
         source = self.sources.get(name)
+        if source is None and name == REGISTERED:
+            # The last location was removed while this was waiting.
+            self.forget()
+            return RefreshResult(name)
         if source is None:
             raise NotFoundError(
                 f"There is no source {name!r}.", hint="The sources page lists them."
@@ -106,9 +141,11 @@ class CatalogEngine:
         return self.refresh.run(source, progress=progress)
 
     def kept(self, source: str, path: str, blob: str) -> bytes | None:
-        """Give a file as it was read, where this machine has it; asks nobody else."""
+        """Give a file as it was read, where it is kept; asks nobody else."""
         known = self.sources.get(source)
-        return known.reader.kept(path, blob) if known and blob else None
+        if known is None:
+            return self.pusher.kept(source, path, blob)
+        return known.reader.kept(path, blob) if blob else None
 
     def forget(self) -> None:
         """Take out what sources gave that are no longer there."""
@@ -122,7 +159,7 @@ class CatalogEngine:
     def moved(self) -> list[str]:
         """Look at each source whose time has come and name those that must be read.
 
-        A look costs a source one cheap question (for Git, one `ls-remote`) and no row.
+        A look costs a source one cheap question (for Git, its references) and no row.
         """
         now = self.now()
         due = [
@@ -133,21 +170,22 @@ class CatalogEngine:
         if not due:
             return []
         with self.database.read() as connection:
-            table = models.source
-            known = {row.name: row for row in connection.execute(select(table))}
+            known = {row.name: row for row in connection.execute(select(models.source))}
+            remote = with_remote_files(connection)
         pool = DaemonPool(LOOKS_AT_ONCE, "look")
-        looks = [pool.submit(partial(self._has_moved, source, known)) for source in due]
+        looks = [pool.submit(partial(self._has_moved, source, known, remote)) for source in due]
         pool.close()
         answers = [look.result() for look in looks]
         self._looked.update((source.name, now) for source in due)
         return [source.name for source, moved in zip(due, answers, strict=True) if moved]
 
-    def _has_moved(self, source: Source, known: Mapping[str, Any]) -> bool:
+    def _has_moved(self, source: Source, known: Mapping[str, Any], remote: Container[int]) -> bool:
         row = known.get(source.name)
-        if row is None or not row.head or row.error:
+        failing = row is not None and row.error and not row.partial
+        if row is None or not row.head or failing or row.id in remote:
             return True
         try:
-            return bool(self.refresh.is_stale(source, row))
+            return self.refresh.is_stale(source, row)
         except CallboardError:
             # Reading it will fail likewise, and note why and since when.
             return True
@@ -201,8 +239,9 @@ class _Indexed:
 def make_registry(settings: CatalogSettings, contributions: Contributions) -> KindRegistry:
     """Give all kinds: those built in, those of plugins, those of the settings."""
     registry = KindRegistry(BUILT_IN_KINDS)
-    for kind in (*(item.value for item in contributions.kinds), *settings.kinds):
-        registry.add(kind)
+    given = [item.value for item in contributions.kinds]
+    for declared in (*given, *settings.kinds, *settings.fields):
+        registry.declare(declared)
     return registry
 
 

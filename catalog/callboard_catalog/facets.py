@@ -20,17 +20,16 @@ from callboard.entities import DEFAULT_NAMESPACE, EntityRef
 from callboard_catalog import models
 from callboard_catalog.query import FACETS, Facet, FacetValue, ListRequest
 from callboard_catalog.store.bulk import one_of
+from callboard_catalog.store.fields import LISTED, PLAIN, key_number
 
 ENTITY: Final = models.entity
 COLUMNS: Final = ("kind", "type", "owner", "lifecycle", "system", "domain")
 NAMED: Final = frozenset({"owner", "system", "domain"})
 """The facets whose values are references."""
 
-UNLISTED: Final = ("namespace", "environment")
-"""What `FacetIndex.values` has beside the facets: who may see an entity may depend on it."""
-
 TAG_KEY: Final = "metadata.tags"
 ENVIRONMENT_KEY: Final = "metadata.labels.environment"
+FORMS: Final = {TAG_KEY: LISTED, ENVIRONMENT_KEY: PLAIN}
 SKEW: Final = timedelta(seconds=10)
 """How far the clocks of processes that write may be apart."""
 
@@ -48,8 +47,10 @@ Values = dict[str, dict[str, BitMap]]
 class FacetIndex:
     """The catalog of one generation. `values` maps facet and value to row numbers.
 
+    Beside the facets it has `namespace` and `environment`: who may see an entity may depend on it.
     `titles` are those of the references among the values, `named` the rows of those that are
-    there, and `domains` the domains of systems, by reference.
+    there, and `domains` the domains of systems, by reference. `touched` gives for each kind the
+    generation since which none of its entities is known to have come, changed or left.
     """
 
     generation: int
@@ -59,6 +60,7 @@ class FacetIndex:
     titles: Mapping[str, str]
     named: Mapping[str, int]
     domains: Mapping[str, str]
+    touched: Mapping[str, int]
 
     def narrowed(self, rows: BitMap) -> "FacetIndex":
         """Give the index as if there were only these rows."""
@@ -205,7 +207,8 @@ def read_index(
         if len(changed) * ANEW < len(before.everything):
             return _advanced(connection, before, generation, max(newest, before.newest), changed)
     everything, values = _rows(connection)
-    return _finished(connection, generation, newest, everything, values, None)
+    found = _finished(connection, generation, newest, everything, values, None)
+    return replace(found, touched=dict.fromkeys(values["kind"], generation))
 
 
 def _changed(connection: Connection, since: datetime) -> BitMap:
@@ -231,7 +234,14 @@ def _advanced(
     }
     # A title that is known holds unless its own entity is among what has changed.
     known = None if gone else before
-    return _finished(connection, generation, newest, everything - gone, values, known, changed)
+    moved = {
+        kind: generation
+        for kinds in (before.values["kind"], values["kind"])
+        for kind, rows in kinds.items()
+        if rows.intersect(changed | gone)
+    }
+    found = _finished(connection, generation, newest, everything - gone, values, known, changed)
+    return replace(found, touched={**before.touched, **moved})
 
 
 def _replaced(
@@ -289,7 +299,7 @@ def _fields(
 ) -> dict[str, BitMap]:
     """Give which rows have which value of a field; an empty one stands for those without."""
     field = models.entity_field.c
-    named = select(models.field_key.c.id).where(models.field_key.c.name == key).scalar_subquery()
+    named = key_number(key, FORMS[key])
     statement = select(field.value, field.entity_id)
     if only is None:
         statement = statement.where(field.key_id == named)
@@ -359,7 +369,7 @@ def _finished(
         if known and changed is not None and not systems.intersect(changed)
         else _domains(connection)
     )
-    return FacetIndex(generation, newest, everything, values, titles, named, domains)
+    return FacetIndex(generation, newest, everything, values, titles, named, domains, {})
 
 
 def _domains(connection: Connection) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -17,12 +18,20 @@ from callboard_catalog import models
 from callboard_catalog.search import DOCUMENT_TEXT, ENTITY_TEXT, TextRow, words_of
 from callboard_catalog.search.entities import text_row
 from callboard_catalog.search.pinyin import pinyin_words
-from callboard_catalog.store.bulk import delete_where, insert_rows, lock_catalog, next_ids
+from callboard_catalog.store.bulk import (
+    delete_where,
+    grow_generation,
+    insert_rows,
+    lock_catalog,
+    next_ids,
+)
+from callboard_catalog.store.fields import write_fields
 
 log = logging.getLogger(__name__)
 
-INDEX_VERSION: Final = 2
-"""Grows when other words are indexed for the same content, which is then indexed again."""
+INDEX_VERSION: Final = 3
+"""Grows when other words or fields are indexed for the same content, which is then indexed again.
+"""
 
 MAXIMUM_DOCUMENTS: Final = 200_000
 LONGEST_KEY: Final = 2_000
@@ -183,26 +192,31 @@ def mark_index(database: Database) -> None:
 
 
 def index_entities_again(database: Database) -> int:
-    """Index all entities again if their words are of another version; give how many there were.
+    """Index all entities again if their words and fields are of another version.
 
-    What is found meanwhile is found by the words of before. Killed in between, it begins anew.
+    Gives how many there were. What is found meanwhile is found by those of before. Killed in
+    between, it goes on where it was.
     """
     with database.read() as connection:
         if _is_current(connection):
             return 0
         last = connection.scalar(select(func.max(models.entity.c.id))) or 0
-    count, after = 0, 0
+        count, after = 0, _reached(connection)
     while after < last:
         with database.write() as connection:
             lock_catalog(connection)
             rows = _index_batch(connection, after)
+            if rows:
+                _mark(connection, f"{_undone()}{rows[-1]}")
         if not rows:
             break
         count, after = count + len(rows), rows[-1]
     with database.write() as connection:
         lock_catalog(connection)
         _mark(connection)
-    log.info("Indexed %d entities again for search.", count)
+        # What was worked out of the fields of before is of the past.
+        grow_generation(connection)
+    log.info("Indexed %d entities again.", count)
     return count
 
 
@@ -211,8 +225,11 @@ def _index_batch(connection: Connection, after: int) -> list[int]:
     statement = select(table.c.id, table.c.document).where(table.c.id > after)
     rows: list[Any] = list(connection.execute(statement.order_by(table.c.id).limit(BATCH)))
     ids = [row.id for row in rows]
+    documents = [(row.id, orjson.loads(row.document)) for row in rows]
     ENTITY_TEXT.delete(connection, ids)
-    ENTITY_TEXT.insert(connection, [text_row(row.id, orjson.loads(row.document)) for row in rows])
+    ENTITY_TEXT.insert(connection, [text_row(number, document) for number, document in documents])
+    delete_where(connection, models.entity_field, models.entity_field.c.entity_id, ids)
+    write_fields(connection, documents)
     return ids
 
 
@@ -225,9 +242,25 @@ def _is_current(connection: Connection) -> bool:
 _MARKED: Final = {"sqlite": "facts = :word", "postgresql": "words @@ CAST(:word AS tsquery)"}
 
 
-def _mark(connection: Connection) -> None:
+_READ: Final = {"sqlite": "facts", "postgresql": "CAST(words AS text)"}
+
+
+def _reached(connection: Connection) -> int:
+    """Give the row up to which an earlier attempt came."""
+    column = _READ[connection.dialect.name]
+    query = f"SELECT {column} FROM {DOCUMENT_TEXT.name} WHERE rowid = :row"
+    marker = connection.execute(text(query), {"row": _MARKER}).scalar()
+    found = re.search(rf"{_undone()}(\d+)", marker or "")
+    return int(found[1]) if found else 0
+
+
+def _mark(connection: Connection, word: str = "") -> None:
     DOCUMENT_TEXT.delete(connection, [_MARKER])
-    DOCUMENT_TEXT.insert(connection, [TextRow(_MARKER, (), (_version(),), ())])
+    DOCUMENT_TEXT.insert(connection, [TextRow(_MARKER, (), (word or _version(),), ())])
+
+
+def _undone() -> str:
+    return f"indexing{INDEX_VERSION}upto"
 
 
 def _version() -> str:

@@ -88,16 +88,18 @@ def _shared(
         value = order[place][1]
         rows = values[value] & matching
         if cursor and value == cursor.value:
-            rows = _before(rows, cursor.id) if downward else _after(rows, cursor.id)
+            rows = before(rows, cursor.id) if downward else after(rows, cursor.id)
         for number in reversed(rows) if downward else rows:
             yield value, number
 
 
-def _before(rows: BitMap, number: int) -> BitMap:
+def before(rows: BitMap, number: int) -> BitMap:
+    """Give the rows before one, which need not be among them."""
     return rows[: rows.rank(min(number, HIGHEST) - 1)] if number else BitMap()
 
 
-def _after(rows: BitMap, number: int) -> BitMap:
+def after(rows: BitMap, number: int) -> BitMap:
+    """Give the rows after one, which need not be among them."""
     return rows[rows.rank(min(number, HIGHEST)) :]
 
 
@@ -122,13 +124,22 @@ def _stored(
     if found is None:
         named = statement.where(among(connection, matching))
         if at is not None:
-            named = named.where(_beyond(sort, at, downward))
+            named = named.where(beyond(sort, ENTITY.c.id, at, downward))
         found = list(connection.scalars(named.limit(wanted)))
     # Only the ends are kept for cursors: to read the values of all rows on the way is slow.
     ends = [*found[:1], *found[-2:]]
     rows = connection.execute(select(ENTITY.c.id, sort).where(ENTITY.c.id.in_(ends)))
     values = {row[0]: row[1] for row in rows}
     return [(values.get(number), number) for number in found]
+
+
+def first_rows(
+    connection: Connection, sort: str, matching: BitMap, most: int, *, downward: bool
+) -> Sequence[int]:
+    """Give the first of the matching rows in one of the orders that the database has."""
+    request = ListRequest(sort=sort, descending=downward, limit=most)
+    found = _stored(connection, request, matching, None, downward)
+    return [number for _, number in found[:most]]
 
 
 def _along(
@@ -147,7 +158,7 @@ def _along(
     found: list[int] = []
     step = max(FIRST_STEP, 2 * wanted)
     while step <= max(len(matching), FEW):
-        part = statement if at is None else statement.where(_beyond(sort, at, downward))
+        part = statement if at is None else statement.where(beyond(sort, ENTITY.c.id, at, downward))
         numbers: Sequence[int] = connection.scalars(part.limit(step)).all()
         found += [number for number in numbers if number in matching]
         if len(found) >= wanted or len(numbers) < step:
@@ -158,12 +169,15 @@ def _along(
     return None
 
 
-def _beyond(sort: ColumnElement[Any], at: tuple[Any, int], downward: bool) -> ColumnElement[bool]:
+def beyond(
+    sort: ColumnElement[Any], row: ColumnElement[int], at: tuple[Any, int], downward: bool
+) -> ColumnElement[bool]:
+    """Say that a row, sorted by a value and its number, comes after another one."""
     value, number = at
     # The first part alone tells the databases where in the index to begin.
     if downward:
-        return and_(sort <= value, or_(sort < value, ENTITY.c.id < number))
-    return and_(sort >= value, or_(sort > value, ENTITY.c.id > number))
+        return and_(sort <= value, or_(sort < value, row < number))
+    return and_(sort >= value, or_(sort > value, row > number))
 
 
 def _page(keys: Keys, order: str, cursor: Cursor | None, more: bool) -> RowPage:

@@ -6,19 +6,19 @@ from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import (
-    Column,
     Connection,
+    Join,
     Select,
     Text,
     and_,
     case,
-    exists,
     func,
     literal,
     not_,
     null,
     or_,
     select,
+    tuple_,
     type_coerce,
     union_all,
 )
@@ -30,11 +30,18 @@ from callboard.entities import EntityRef
 from callboard_catalog import models
 from callboard_catalog.reading import stored_form
 from callboard_catalog.sight import Sight
+from callboard_catalog.sources.base import PUSHED
 
 _ = i18n.Translator("callboard")
 
-ProblemKind = Literal["rejected", "warning", "conflict", "dangling"]
-KINDS: tuple[ProblemKind, ...] = ("rejected", "conflict", "dangling", "warning")
+ProblemKind = Literal["rejected", "conflict", "dangling", "stale", "warning"]
+KINDS: tuple[ProblemKind, ...] = ("rejected", "conflict", "dangling", "stale", "warning")
+CONSEQUENCES: Final = frozenset({"stale", "warning"})
+"""Kinds that are no fault to mend for themselves: nobody's work is counted by them."""
+
+Place = tuple[int, str, str, int, int, str, str]
+"""Where in the list of all problems one stands: rank of its kind, source, path, line, id, code,
+other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,8 @@ class Problem:
 
     `served` says whether an earlier good version of the entity (or, for a conflict, another
     source's) is shown meanwhile. `other` is the reference that is missing, for `dangling`, and
-    the source that holds the name, for `conflict`.
+    the source that holds the name, for `conflict`. `place` is where it stands in the list.
+    `pushed` says that its source is not read: others push to it.
     """
 
     id: str
@@ -59,6 +67,8 @@ class Problem:
     served: bool
     owner: EntityRef | None
     other: str
+    place: Place
+    pushed: bool = False
 
     @property
     def missing(self) -> EntityRef | None:
@@ -68,14 +78,21 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemRequest:
-    """Which problems: of one entity, source, owner or kind; a page of at most `limit`."""
+    """Which problems: of one entity, source, file, owner or kind, of any of some owners; a page of
+    at most `limit`.
+
+    It begins behind the place `after`, or else at `offset`.
+    """
 
     ref: EntityRef | None = None
     source: str = ""
+    path: str = ""
     owner: EntityRef | None = None
+    owners: tuple[EntityRef, ...] = ()
     kind: ProblemKind | None = None
     limit: int = 100
     offset: int = 0
+    after: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +110,7 @@ def problems(
     connection: Connection, request: ProblemRequest, sight: ProblemSight = EVERY_PROBLEM
 ) -> list[Problem]:
     """Give problems, those nobody serves first, then by source and place."""
-    everything = union_all(*_parts(connection, request, sight)).subquery()
+    everything = union_all(*_parts(connection, sight)).subquery()
     statement = select(everything)
     if request.kind:
         statement = statement.where(everything.c.kind == request.kind)
@@ -101,11 +118,17 @@ def problems(
         statement = statement.where(everything.c.ref == stored_form(request.ref))
     if request.source:
         statement = statement.where(everything.c.source == request.source.replace("\0", ""))
+    if request.path:
+        statement = statement.where(everything.c.path == request.path.replace("\0", ""))
     if request.owner:
         statement = statement.where(everything.c.owner == stored_form(request.owner))
+    if request.owners:
+        statement = statement.where(everything.c.owner.in_(map(stored_form, request.owners)))
     order = case({kind: index for index, kind in enumerate(KINDS)}, value=everything.c.kind)
     names = ("source", "path", "line", "id", "code", "other")
     columns = [everything.c[name] for name in names]
+    if request.after is not None:
+        statement = statement.where(tuple_(order, *columns) > tuple_(*request.after))
     statement = statement.order_by(order, *columns)
     rows = connection.execute(statement.limit(request.limit).offset(request.offset))
     return [_problem(row) for row in rows]
@@ -113,7 +136,8 @@ def problems(
 
 @dataclass(frozen=True, slots=True)
 class ProblemTally:
-    """How many problems there are: of each kind, and of each owner by entity, without warnings.
+    """How many problems there are: of each kind, and of each owner by entity, without those
+    that are consequences of others, or no harm.
 
     Owners and entities are references as text; both are empty where they cannot be read.
     """
@@ -134,7 +158,7 @@ class Counted(NamedTuple):
 
 def count_problems(connection: Connection) -> list[Counted]:
     """Count all problems in one pass."""
-    everything = union_all(*_parts(connection, ProblemRequest(), EVERY_PROBLEM)).subquery()
+    everything = union_all(*_parts(connection, EVERY_PROBLEM)).subquery()
     names = ("kind", "owner", "ref", "entity")
     columns = [everything.c[name] for name in names]
     statement = select(*columns, func.count()).group_by(*columns)
@@ -151,7 +175,7 @@ def tally_of(counted: Iterable[Counted], sight: ProblemSight = EVERY_PROBLEM) ->
         if not sight.of_none if entity is None else rows is not None and entity not in rows:
             continue
         kinds[kind] += number
-        if kind != "warning":
+        if kind not in CONSEQUENCES:
             entities = owners.setdefault(owner, {})
             entities[ref] = entities.get(ref, 0) + number
     return ProblemTally(kinds, owners)
@@ -172,12 +196,16 @@ def _problem(row: Any) -> Problem:
         served=bool(row.served),
         owner=EntityRef.parse(row.owner) if row.owner else None,
         other=row.other or "",
+        place=(KINDS.index(row.kind), row.source, row.path, row.line, row.id, row.code, row.other),
+        pushed=row.type == PUSHED,
     )
 
 
 def _message(row: Any) -> i18n.Text:
     if row.kind == "conflict":
         return _HELD[row.message]
+    if row.kind == "stale":
+        return _STALE
     return row.other if row.kind == "dangling" else read_text(row.message)
 
 
@@ -186,6 +214,7 @@ _HELD = {
     "source": _("Another file of this source holds this name already."),
     "": _("Another source holds this name already."),
 }
+_STALE = _("Its last good version is served: its file does not show it now.")
 
 
 def _id(row: Any) -> str:
@@ -194,16 +223,9 @@ def _id(row: Any) -> str:
     return f"{row.kind}-{row.id}{more}"
 
 
-def _parts(
-    connection: Connection, request: ProblemRequest, sight: ProblemSight
-) -> list[Select[Any]]:
+def _parts(connection: Connection, sight: ProblemSight) -> list[Select[Any]]:
     """Give all problems by kind; each part has the entity it is about joined, where it is there."""
-    parts = [
-        _rejected(),
-        _conflicts(),
-        _dangling(forward=True, request=request),
-        _dangling(forward=False, request=request),
-    ]
+    parts = [_rejected(), _conflicts(), _dangling(), _stale()]
     there = models.entity.c.id.is_not(null())
     if sight.entities is not None:
         seen = sight.entities.condition(connection)
@@ -238,6 +260,7 @@ def _rejected() -> Select[Any]:
         rejected.c.owner.label("owner"),
         literal("").label("other"),
         entity.c.id.label("entity"),
+        models.source.c.type.label("type"),
     ).select_from(joined)
 
 
@@ -269,52 +292,59 @@ def _conflicts() -> Select[Any]:
         entity.c.owner,
         holder.c.name,
         entity.c.id,
+        models.source.c.type,
     ).select_from(joined)
 
 
-def _is_missing(other: Column[str], *, at_once: bool) -> ColumnElement[bool]:
-    """Say that no entity has this reference; for all relations each name is looked up once."""
-    target = models.entity.alias("target")
-    if not at_once:
-        return not_(exists().where(target.c.ref == other))
-    names = select(other.label("ref")).distinct().cte(f"{other.name}_names")
-    missing = select(names.c.ref).where(not_(exists().where(target.c.ref == names.c.ref)))
-    return other.in_(missing)
+def _dangling() -> Select[Any]:
+    dangling, entity = models.dangling, models.entity
+    return _of_entity(
+        dangling.join(entity, entity.c.id == dangling.c.origin_id),
+        "dangling",
+        code=dangling.c.type,
+        other=dangling.c.other,
+        since=dangling.c.since,
+    )
 
 
-def _dangling(*, forward: bool, request: ProblemRequest) -> Select[Any]:
-    relation, entity = models.relation, models.entity
-    other = relation.c.target_ref if forward else relation.c.source_ref
-    mine = relation.c.source_ref if forward else relation.c.target_ref
-    joined = (
-        relation.join(entity, entity.c.id == relation.c.origin_id)
-        .join(models.source, models.source.c.id == entity.c.source_id)
-        .join(models.source_file, models.source_file.c.id == entity.c.file_id)
+def _stale() -> Select[Any]:
+    stale, entity = models.stale, models.entity
+    return _of_entity(
+        stale.join(entity, entity.c.id == stale.c.entity_id),
+        "stale",
+        code=literal("stale"),
+        other=literal(""),
+        since=stale.c.since,
     )
-    conditions: list[ColumnElement[bool]] = [
-        mine == entity.c.ref,
-        other != entity.c.ref,
-        _is_missing(other, at_once=request.ref is None),
-    ]
-    if request.ref:
-        conditions.append(entity.c.ref == stored_form(request.ref))
-    return (
-        select(
-            literal("dangling"),
-            entity.c.id,
-            entity.c.ref,
-            entity.c.title,
-            models.source.c.name,
-            models.source_file.c.path,
-            entity.c.line,
-            relation.c.type if forward else relation.c.reverse,
-            other,
-            entity.c.updated_at,
-            literal(1),
-            entity.c.owner,
-            other,
-            entity.c.id,
-        )
-        .select_from(joined)
-        .where(and_(*conditions))
+
+
+def _of_entity(
+    joined: Join,
+    kind: ProblemKind,
+    *,
+    code: ColumnElement[str],
+    other: ColumnElement[str],
+    since: ColumnElement[datetime],
+) -> Select[Any]:
+    """Give problems of entities that are served, each at the place of its document."""
+    entity, source, file = models.entity, models.source, models.source_file
+    everything = joined.join(source, source.c.id == entity.c.source_id).join(
+        file, file.c.id == entity.c.file_id
     )
+    return select(
+        literal(kind),
+        entity.c.id,
+        entity.c.ref,
+        entity.c.title,
+        source.c.name,
+        file.c.path,
+        entity.c.line,
+        code,
+        other,
+        since,
+        literal(1),
+        entity.c.owner,
+        other,
+        entity.c.id,
+        source.c.type,
+    ).select_from(everything)

@@ -13,6 +13,7 @@ from callboard.identity import SYSTEM
 from callboard_catalog import models
 from callboard_catalog.ingest.write import Changes, Writer
 from callboard_catalog.sources import Source
+from callboard_catalog.sources.base import PUSHED
 from callboard_catalog.store.bulk import grow_generation, lock_catalog
 
 Values = dict[str, Any]
@@ -26,6 +27,8 @@ def register_sources(
 ) -> None:
     """Add new sources, correct what changed, and mark those that are no longer there.
 
+    Sources that are pushed are in no settings and are left alone, unless one is configured that
+    has the same name: then what was pushed leaves when that one is read.
     Writes nothing where nothing differs. A source that left is emptied by `forget_sources`.
     """
     wanted = {source.name: _values(source) for source in sources}
@@ -48,7 +51,11 @@ def _differences(connection: Connection, wanted: dict[str, Values]) -> Differenc
         if name in known and any(getattr(known[name], key) != values[key] for key in values)
     }
     added = [{**NEW, **wanted[name], "name": name} for name in wanted if name not in known]
-    gone = [name for name, row in known.items() if name not in wanted and row.active]
+    gone = [
+        name
+        for name, row in known.items()
+        if name not in wanted and row.active and row.type != PUSHED
+    ]
     return changed, added, gone
 
 
@@ -103,3 +110,19 @@ def forget_sources(database: Database, *, now: Callable[[], datetime]) -> Change
             connection.execute(delete(table).where(table.c.id == row.id, ~table.c.active))
             grow_generation(connection)
     return total
+
+
+def put_source(connection: Connection, source: Source, *, at: datetime) -> None:
+    """Add one source in the caller's transaction, or bring it back, if it is not there."""
+    row = connection.execute(
+        select(models.source).where(models.source.c.name == source.name)
+    ).one_or_none()
+    if row is None:
+        _apply(connection, {}, [{**NEW, **_values(source), "name": source.name}], [], at)
+    elif not row.active:
+        _apply(connection, {source.name: _values(source)}, [], [], at)
+
+
+def take_out_source(connection: Connection, name: str, *, at: datetime) -> None:
+    """Mark one source as gone in the caller's transaction; `forget_sources` empties it."""
+    _apply(connection, {}, [], [name], at)

@@ -6,8 +6,11 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator
 
-from callboard.kinds import Kind
+from callboard.kinds import EntityField, Kind
 from callboard.settings.types import Duration, SettingsModel, Size, matching
+
+REGISTERED: Final = "registered"
+"""The name of the source of all registered locations."""
 
 DEFAULT_PATHS: Final = ("catalog-info.yaml", "catalog-info.yml")
 
@@ -90,11 +93,43 @@ class HistorySettings(SettingsModel):
     )
 
 
+class LocationsSettings(SettingsModel):
+    """Addresses that people and clients register."""
+
+    schedule: Schedule = Field(
+        default=timedelta(minutes=5),
+        description="How often registered addresses are asked for changes, beside webhooks.",
+    )
+
+
+class DeletedSettings(SettingsModel):
+    """What is kept of entities that people delete."""
+
+    keep: Annotated[Duration, Field(ge=timedelta(days=1))] = Field(
+        default=timedelta(days=30),
+        description=(
+            "How long a deletion can be undone once no source gives the entity any more. While one "
+            "does, the deletion holds."
+        ),
+    )
+
+
+class PushSettings(SettingsModel):
+    """Bounds on what is pushed to the catalog in one request of at most 5 MiB."""
+
+    entities: int = Field(
+        default=2_000, ge=1, le=20_000, description="Entities in one request, removed ones too."
+    )
+
+
 class CatalogSettings(SettingsModel):
     """The service catalog: where descriptors come from."""
 
     sources: list[Source] = Field(
         default=[], description="Places with descriptor files. Each has a name of its own."
+    )
+    locations: LocationsSettings = Field(
+        default=LocationsSettings(), description="Addresses that people and clients register."
     )
     limits: LimitsSettings = Field(
         default=LimitsSettings(), description="Bounds on one descriptor file."
@@ -102,8 +137,16 @@ class CatalogSettings(SettingsModel):
     history: HistorySettings = Field(
         default=HistorySettings(), description="What is kept of the past of entities."
     )
+    deleted: DeletedSettings = Field(
+        default=DeletedSettings(), description="What is kept of entities that were deleted."
+    )
+    push: PushSettings = Field(default=PushSettings(), description="Bounds on pushed entities.")
     kinds: list[Kind] = Field(
         default=[], description="Kinds of entities of this site, beside those the portal knows."
+    )
+    fields: list[EntityField] = Field(
+        default=[],
+        description="Fields that entities have at this site, beside those of their kind.",
     )
 
     @field_validator("sources")
@@ -115,4 +158,6 @@ class CatalogSettings(SettingsModel):
             raise ValueError(
                 f"expected every source to have a name of its own; used twice: {', '.join(twice)}"
             )
+        if REGISTERED in names:
+            raise ValueError(f"expected no source named {REGISTERED}: those registered have it")
         return sources

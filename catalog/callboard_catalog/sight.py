@@ -21,11 +21,12 @@ from callboard.access import EntityFilter
 from callboard.access.filters import FIELDS
 from callboard.identity import Selector
 from callboard_catalog import models
-from callboard_catalog.facets import ENVIRONMENT_KEY, TAG_KEY, FacetIndex
+from callboard_catalog.facets import ENVIRONMENT_KEY, FORMS, TAG_KEY, FacetIndex
 from callboard_catalog.store.bulk import chunks
 
 ENTITY: Final = models.entity
 SEEN: Final = ENTITY.alias("seen_entity")
+PERMITTED: Final = ENTITY.alias("permitted_entity")
 KEPT: Final = 32
 """Sights that are kept of one generation of the catalog."""
 
@@ -116,9 +117,14 @@ class Sight:
         """Say in SQL that a column has the number of an entity that is seen."""
         return exists().where(SEEN.c.id == column, self.condition(connection, SEEN))
 
-    def of_ref(self, connection: Connection, column: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Say in SQL that a column names an entity that is there and seen."""
-        return exists().where(SEEN.c.ref == column, self.condition(connection, SEEN))
+    def of_ref(
+        self, connection: Connection, column: ColumnElement[Any], entity: Any = SEEN
+    ) -> ColumnElement[bool]:
+        """Say in SQL that a column names an entity that is there and seen.
+
+        Two sights in one statement take an alias each: their parameters are named after it.
+        """
+        return exists().where(entity.c.ref == column, self.condition(connection, entity))
 
     def not_hidden(self, connection: Connection, column: ColumnElement[Any]) -> ColumnElement[bool]:
         """Say in SQL that a column names no entity that is there and not seen."""
@@ -327,5 +333,5 @@ class _Condition:
         return (
             "EXISTS (SELECT 1 FROM entity_field AS seen_field "
             f"WHERE seen_field.entity_id = {self.entity}.id AND seen_field.key_id + 0 = "
-            f"(SELECT id FROM field_key WHERE name = '{key}'){wanted})"
+            f"(SELECT id FROM field_key WHERE name = '{key}' AND form = {FORMS[key]}){wanted})"
         )

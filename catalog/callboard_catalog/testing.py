@@ -10,11 +10,13 @@ from pydantic import BaseModel
 
 from callboard.database import Database
 from callboard.entities import Entity, EntityRef
-from callboard.hosting import PluginHost, Services
+from callboard.hosting import Services
+from callboard.plugin_host import PluginHost
 from callboard.plugins import Contributions
 from callboard.settings import CORE_SECTIONS, load_settings
 from callboard_catalog.engine import CatalogEngine
-from callboard_catalog.ingest import RefreshResult
+from callboard_catalog.ingest.refresh import RefreshResult
+from callboard_catalog.locations.service import RegisteredLocations
 from callboard_catalog.service import CatalogService
 from callboard_catalog.settings import CatalogSettings
 
@@ -29,7 +31,8 @@ class CatalogSite:
     """A catalog over a database with its tables; sources are read when it is told to.
 
     `base` is the folder that relative sources begin at; Git repositories below it (or below
-    `local`) may be read, and private addresses may be asked over HTTP, without a second attempt.
+    `local`) may be read, and private addresses may be asked over HTTP, without a second attempt;
+    `git` and `http` are further settings of these. `close` ends connections to other hosts.
     """
 
     def __init__(
@@ -41,12 +44,15 @@ class CatalogSite:
         contributions: Contributions | None = None,
         now: Callable[[], datetime] = _utc_now,
         local: Path | None = None,
+        git: Mapping[str, Any] | None = None,
+        http: Mapping[str, Any] | None = None,
         **catalog: Any,
     ) -> None:
         self.database = database
         self.base = base
         self.now = now
         self.local = local or base
+        self._git, self._http = git or {}, http or {}
         self.contributions = contributions or Contributions()
         self.service = CatalogService(database)
         self.reported: list[tuple[str, str, BaseException]] = []
@@ -62,13 +68,14 @@ class CatalogSite:
             orjson.dumps(
                 {
                     "catalog": self._catalog,
-                    "git": {"allow_local": [str(self.local)]},
-                    "http": {"allow_private": True, "retries": 0},
+                    "git": {"allow_local": [str(self.local)], **self._git},
+                    "http": {"allow_private": True, "retries": 0, **self._http},
                 }
             )
         )
         settings = load_settings(config, {}, SECTIONS)
         services = Services(settings, self.database, self.service, base=self.base, clock=self.now)
+        self.close = services.close
         self.engine = CatalogEngine(
             self.database,
             settings.section(CatalogSettings),
@@ -77,10 +84,18 @@ class CatalogSite:
             host_for=lambda plugin: PluginHost(plugin, services),
             open_repository=services.repository,
             http=services.http,
+            check_repository=services.check_repository,
             now=self.now,
             report=lambda plugin, place, error: self.reported.append((plugin, place, error)),
         )
         self.engine.register()
+        self.locations = RegisteredLocations(
+            self.database,
+            source=self.engine.registered,
+            addresses=self.engine.addresses,
+            submit=lambda connection, name, payload, key: None,
+            now=self.now,
+        )
 
     def read(self, *names: str) -> RefreshResult:
         """Read sources, all without names, and give the last result."""

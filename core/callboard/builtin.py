@@ -9,27 +9,36 @@ from callboard import hookimpl
 from callboard.access import AccessSettings
 from callboard.access.parts import PERMISSIONS, policy_job
 from callboard.audit.settings import AuditSettings
-from callboard.contributions import Job, Metric, Permission, Sample
+from callboard.contributions import Checks, Job, Metric, Permission, Sample
 from callboard.host import Host
+from callboard.kubernetes.settings import KubernetesSettings
 
 if TYPE_CHECKING:
     from callboard.access.sources import SourceReader
+    from callboard.doctor import Check
     from callboard.hosting import Services
 
 
 class CorePlugin:
     """The plugin `core`: tables of the core, keeping them small, and the work of the audit log.
 
-    `keep` is how long finished runs and events are kept, `access` says where policies are read.
+    `keep` is how long finished runs and events are kept, `access` says where policies are read,
+    `kubernetes` which clusters are looked at.
     `services` are given once they are made; relative paths of settings begin at `base`.
     """
 
     def __init__(
-        self, keep: timedelta, access: AccessSettings, audit: AuditSettings, base: Path
+        self,
+        keep: timedelta,
+        access: AccessSettings,
+        audit: AuditSettings,
+        kubernetes: KubernetesSettings,
+        base: Path,
     ) -> None:
         self.keep = keep
         self.access = access
         self.audit = audit
+        self.kubernetes = kubernetes
         self.base = base
         self.services: Services | None = None
 
@@ -45,7 +54,31 @@ class CorePlugin:
         jobs = [housekeeping(self.keep), *audit_jobs(self.audit, self.base)]
         if self.access.policies:
             jobs.append(policy_job(self.access, self._policy_reader))
+        if self.kubernetes.clusters:
+            from callboard.kubernetes.looking import look_job
+
+            jobs.append(
+                look_job(
+                    lambda: self._made().clusters,
+                    lambda: self._made().cluster_rules(),
+                )
+            )
         return jobs
+
+    @hookimpl
+    def callboard_checks(self) -> Iterable[Checks]:
+        return [Checks(checks=self._cluster_checks)] if self.kubernetes.clusters else []
+
+    def _cluster_checks(self, _host: Host) -> "Iterable[Check]":
+        from callboard.kubernetes.checks import cluster_checks
+
+        services = self._made()
+        return cluster_checks(services.clusters, lambda: services.cluster_rules())
+
+    def _made(self) -> "Services":
+        if self.services is None:
+            raise RuntimeError("This is known once the portal has been put together.")
+        return self.services
 
     @hookimpl
     def callboard_permissions(self) -> Iterable[Permission]:
@@ -54,9 +87,7 @@ class CorePlugin:
     def _policy_reader(self) -> "SourceReader":
         from callboard.access.sources import SourceReader
 
-        services = self.services
-        if services is None:
-            raise RuntimeError("Policies are read once the portal has been put together.")
+        services = self._made()
         return SourceReader(
             services.database,
             self.access,

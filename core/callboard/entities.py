@@ -231,9 +231,10 @@ class Catalog(Protocol):
         What has left the catalog is seen by those who could see it last.
         """
 
-    def seen(self, column: "ColumnElement[Any]") -> "ColumnElement[bool]":
+    def seen(self, column: "ColumnElement[Any]", permission: str = "") -> "ColumnElement[bool]":
         """Say in SQL that a column holds the reference of an entity that the asker may see.
 
         For lists of a plugin's own rows that the database orders, counts and cuts. The column has
         references as text, as `str(ref)` gives them. It is always true where everything is seen.
+        With a permission about entities, only those for which the asker has it as well.
         """

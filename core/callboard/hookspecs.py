@@ -102,8 +102,8 @@ def callboard_static() -> "Path | None":
 
     The directory holds a folder named after the plugin. Its files are served below `/static/`
     with their digest in the name, and kept by browsers for a year; templates give their address
-    with `asset("<plugin>/<file>")`. Served are .css, .js, .mjs, .svg, .png, .ico and .woff2. None
-    means none.
+    with `asset("<plugin>/<file>")`. Modules import each other by their plain, relative names, in no
+    circle. Served are .css, .js, .mjs, .svg, .png, .ico and .woff2. None means none.
 
     Example::
 
@@ -225,14 +225,22 @@ def callboard_catalog_columns() -> "Iterable[c.CatalogColumn] | None":
 
 
 @hookspec
-def callboard_entity_sources() -> "Iterable[c.EntitySource] | None":
+def callboard_entity_sources() -> "Iterable[c.EntitySource | c.FileSource | c.Sources] | None":
     """Add places entities come from, beside those in `catalog.sources`.
+
+    An `EntitySource` hands in whole documents. A `FileSource` lists files with their versions, of
+    which only those that changed are read: for hosts of repositories, buckets, file servers. Its
+    files may hold Locations and placeholders, and have links of their own. `Sources` gives such
+    sources by the plugin's settings.
 
     Example::
 
         @hookimpl
         def callboard_entity_sources():
-            return [EntitySource(name="inventory", title=_("Inventory"), read=read_inventory)]
+            return [
+                EntitySource(name="inventory", title=_("Inventory"), read=read_inventory),
+                FileSource(name="bucket", title=_("Bucket"), list=list_objects, read=read_objects),
+            ]
     """
 
 
@@ -249,14 +257,17 @@ def callboard_entity_processors() -> "Iterable[c.EntityProcessor] | None":
 
 
 @hookspec
-def callboard_kinds() -> "Iterable[c.Kind] | None":
-    """Declare kinds of entities as data: schema, relations and titles.
+def callboard_kinds() -> "Iterable[c.Kind | c.EntityField] | None":
+    """Declare kinds of entities as data: schema, relations and titles; and fields of other kinds.
 
     Example::
 
         @hookimpl
         def callboard_kinds():
-            return [Kind(name="Robot", api_versions=("example.com/v1",), title="Robot")]
+            return [
+                Kind(name="Robot", api_versions=("example.com/v1",), title=_("Robot")),
+                EntityField(name="tier", path="spec.tier", title=_("Tier"), kinds=("Component",)),
+            ]
     """
 
 
@@ -293,6 +304,18 @@ def callboard_waiting() -> "Iterable[c.Waiting] | None":
         @hookimpl
         def callboard_waiting():
             return [Waiting(name="reviews", title=_("Reviews"), read=reviews_for)]
+    """
+
+
+@hookspec
+def callboard_page_notes() -> "Iterable[c.PageNote] | None":
+    """Put a sentence at the top of every page, about the portal as a whole.
+
+    Example::
+
+        @hookimpl
+        def callboard_page_notes():
+            return [PageNote(name="practice", title=_("This portal is for practice."))]
     """
 
 
@@ -346,6 +369,18 @@ def callboard_webhooks() -> "Iterable[c.Webhook] | None":
 
 
 @hookspec
+def callboard_delivery_follows() -> "Iterable[c.DeliveryFollows] | None":
+    """Tell on the page of a delivery what followed from it, such as runs that it started.
+
+    Example::
+
+        @hookimpl
+        def callboard_delivery_follows():
+            return [DeliveryFollows(name="runs", title=_("Runs"), read=runs_of_delivery)]
+    """
+
+
+@hookspec
 def callboard_permissions() -> "Iterable[c.Permission] | None":
     """Declare the rights this plugin asks for, so that they can be given and explained.
 
@@ -383,6 +418,21 @@ def callboard_metrics() -> "Iterable[c.Metric] | None":
 
 
 @hookspec
+def callboard_checks() -> "Iterable[c.Checks] | None":
+    """Let `callboard doctor` look at what the plugin needs: servers it asks, tokens, certificates.
+
+    Give one check for each of them, so that each has its own time. A finding says what is there,
+    and where it is not `ok` what to do next; never a secret.
+
+    Example::
+
+        @hookimpl
+        def callboard_checks():
+            return [Checks(checks=look_at_servers)]
+    """
+
+
+@hookspec
 def callboard_commands() -> "Iterable[c.Command] | None":
     """Add commands to the `callboard` program.
 
@@ -391,4 +441,63 @@ def callboard_commands() -> "Iterable[c.Command] | None":
         @hookimpl
         def callboard_commands():
             return [Command(name="hello", help="Say hello.", load=load_commands)]
+    """
+
+
+@hookspec
+def callboard_cluster_watches() -> "Iterable[c.ClusterWatch] | None":
+    """Follow kinds of objects in the clusters of the settings.
+
+    A kind that several plugins ask for is watched once in each cluster. A cluster without the
+    kind is left alone until it has it.
+
+    Example::
+
+        @hookimpl
+        def callboard_cluster_watches():
+            return [ClusterWatch(name="runs", resource=PIPELINE_RUNS, changed=keep_runs)]
+    """
+
+
+@hookspec
+def callboard_cluster_rules() -> "Iterable[c.ClusterRule] | None":
+    """Say what the plugin needs to be allowed in a cluster, for `callboard kubernetes rbac`.
+
+    Example::
+
+        @hookimpl
+        def callboard_cluster_rules():
+            return [
+                ClusterRule(
+                    name="read",
+                    group="tekton.dev",
+                    resources=("pipelineruns",),
+                    verbs=("get", "list", "watch"),
+                    why="Shows runs.",
+                )
+            ]
+    """
+
+
+@hookspec
+def callboard_code_hosts() -> "Iterable[c.CodeHosts] | None":
+    """Give the hosts of repositories whose API the plugin speaks, for `host.code_host`.
+
+    Example::
+
+        @hookimpl
+        def callboard_code_hosts():
+            return [CodeHosts(hosts=make_hosts)]
+    """
+
+
+@hookspec
+def callboard_demo_parts() -> "Iterable[c.DemoPart] | None":
+    """Add to what `callboard demo` shows: settings, and the files they refer to.
+
+    Example::
+
+        @hookimpl
+        def callboard_demo_parts():
+            return [DemoPart(name="greeting", prepare=write_greeting)]
     """

@@ -1,6 +1,6 @@
 """What the host hands to a plugin's code."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -11,9 +11,15 @@ from callboard.identity import Principal, Subject
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+    from starlette.responses import Response
 
+    from callboard.contributions import WebhookRequest
     from callboard.git import GitRepository
     from callboard.http import HttpClient
+    from callboard.kubernetes import Clusters
+    from callboard.redaction import LineRedactor
+    from callboard.repositories.hosts import CodeHost
+    from callboard.streams import StreamMessage
 
 
 class Host(Protocol):
@@ -103,9 +109,59 @@ class Host(Protocol):
         one.
         """
 
+    def refresh(self, source: str, *, connection: "Connection | None" = None) -> int:
+        """Ask that one of this plugin's own entity sources be read soon; give the run's number.
+
+        `source` is the name the plugin gave it. Asked twice before it begins, it is read once.
+        Within `write()` hand in its connection. Raises `NotFoundError` for a source that is not
+        there.
+        """
+
+    @property
+    def address(self) -> str:
+        """The address of the portal for links in messages, without a slash at the end.
+
+        Empty where the settings do not say (`portal.base_url`).
+        """
+
     @property
     def http(self) -> "HttpClient":
         """The HTTP client with the site's proxy, CA bundle, limits and guards."""
+
+    @property
+    def clusters(self) -> "Clusters":
+        """The Kubernetes clusters of the settings."""
+
+    def line_redactor(self, secrets: Iterable[str] = ()) -> "LineRedactor":
+        """Give what hides the secrets of the settings, and what looks like one, in lines of text.
+
+        Further `secrets` are what is known of this text alone. Each text that comes bit by bit
+        needs one of its own.
+        """
+
+    def stream(
+        self, messages: AsyncIterator["StreamMessage"], allowed: Callable[[], bool]
+    ) -> "Response":
+        """Give the answer of a route that sends messages as they come (server-sent events).
+
+        It has signs of life, and ends with the messages, with the process, after a quarter of an
+        hour, and soon after whoever listens may do so no more: `allowed` is asked again and again,
+        in a thread, on their behalf. Who takes it up again sends the `id` of the last message that
+        came as `Last-Event-ID`. Answers 503 while too many are open.
+        """
+
+    def code_host(self, address: str) -> "CodeHost | None":
+        """Give the host of a repository by one of its addresses, to ask its API.
+
+        None for a host that no plugin speaks to by the settings. See
+        `callboard.repositories.hosts`.
+        """
+
+    def delivery(self, number: int) -> "WebhookRequest | None":
+        """Give a delivery of the portal's inbox by its number, as its webhook was given it.
+
+        It is for passing on what was sent; None where it is kept no longer.
+        """
 
     def git(self, url: str) -> "GitRepository":
         """Give a repository by its URL, with the site's credentials and guards.

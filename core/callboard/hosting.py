@@ -1,32 +1,25 @@
-"""The host as plugins see it, over the real services."""
+"""The services of a process that every plugin shares."""
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from callboard import events
 from callboard.access import Access, AccessSettings, Decision
 from callboard.access.requests import Recorder
 from callboard.access.service import READ
-from callboard.audit import record
 from callboard.audit.folding import Folding
 from callboard.database import Database
 from callboard.entities import Catalog, EntityRef
 from callboard.errors import NotAllowedError, NotSignedInError
 from callboard.i18n import Text, Translator
 from callboard.identity import (
-    SYSTEM,
     EntityFacts,
     Permission,
-    Principal,
-    Subject,
     asking,
     facts_of_reference,
     facts_of_references,
@@ -34,14 +27,20 @@ from callboard.identity import (
 from callboard.settings import GitCredential, GitSettings, HttpSettings, Settings
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from callboard.access.deciders import Deciders
+    from callboard.contributions import ClusterRule, CodeHosts, WebhookRequest
     from callboard.git import Credentials, GitRepository
     from callboard.http import HttpClient
     from callboard.jobs import Jobs
+    from callboard.kubernetes.service import ClusterService
+    from callboard.plugins import Contributed
+    from callboard.repositories.hosts import CodeHost
+    from callboard.streams import Streams
 
 _ = Translator("callboard")
+
+GIT_REQUESTS: Final = 12_000
+"""How often a minute the references of repositories on one host may be asked for."""
 
 
 class Services:
@@ -64,6 +63,7 @@ class Services:
         self.base = base
         self.clock = clock
         self.permissions: Callable[[], Iterable[Permission]] = tuple
+        self.sources: Callable[[], Container[str]] = frozenset
         self.strict = False
         self.deciders: Deciders | None = None
         self.facts: Callable[[EntityRef], EntityFacts] = facts_of_reference
@@ -72,6 +72,14 @@ class Services:
         )
         self.jobs: Jobs | None = None
         self._http: HttpClient | None = None
+        self._git_http: HttpClient | None = None
+        self._clusters: ClusterService | None = None
+        self._streams: Streams | None = None
+        self.cluster_rules: Callable[[], Iterable[Contributed[ClusterRule]]] = tuple
+        self.code_hosts: Callable[[], Iterable[Contributed[CodeHosts]]] = tuple
+        self._code_hosts: list[CodeHost] | None = None
+        self.address = ""
+        self.delivery: Callable[[int], WebhookRequest | None] = lambda number: None
         self.closing: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
@@ -189,6 +197,79 @@ class Services:
                 )
             return self._http
 
+    def git_http(self) -> "HttpClient":
+        """Give the HTTP client that asks servers of repositories for their references.
+
+        Who may name a repository is decided by the settings and `check_repository`, and most
+        servers stand in networks of their own: private addresses are allowed here, metadata
+        services are not. A repository has its own limits, and tries again with its schedule.
+        """
+        with self._lock:
+            if self._git_http is None:
+                from callboard.git.smart import CONNECTING, MAXIMUM_ANSWER
+                from callboard.http import HttpClient
+
+                chosen = self.settings.section(HttpSettings)
+                timeout = self.settings.section(GitSettings).timeout.total_seconds()
+                self._git_http = HttpClient(
+                    timeout=timeout,
+                    connect_timeout=min(timeout, CONNECTING),
+                    read_timeout=timeout,
+                    retries=0,
+                    maximum_bytes=MAXIMUM_ANSWER,
+                    allow_hosts=chosen.allow_hosts,
+                    allow_private=True,
+                    ca_bundle=self._located(chosen.ca_bundle),
+                    proxy=chosen.proxy,
+                    budget_limit=GIT_REQUESTS,
+                )
+            return self._git_http
+
+    @property
+    def clusters(self) -> "ClusterService":
+        """The clusters of the settings, made when they are first asked for."""
+        with self._lock:
+            if self._clusters is None:
+                from callboard.kubernetes.service import ClusterService
+                from callboard.kubernetes.settings import KubernetesSettings
+
+                chosen = self.settings.section(KubernetesSettings)
+                self._clusters = ClusterService(chosen, self.database, self.clock, self.base)
+            return self._clusters
+
+    def code_host(self, address: str) -> "CodeHost | None":
+        """Give the host of a repository by its address; hosts are made when first asked for."""
+        from callboard.plugin_host import PluginHost
+        from callboard.repositories.hosts import host_of
+
+        with self._lock:
+            made = self._code_hosts
+        if made is None:
+            # Outside of the lock: a plugin may ask for the other services meanwhile.
+            made = [
+                one
+                for item in self.code_hosts()
+                for one in item.value.hosts(PluginHost(item.plugin, self))
+            ]
+            with self._lock:
+                self._code_hosts = made = self._code_hosts or made
+        return host_of(made, address)
+
+    @property
+    def streams(self) -> "Streams":
+        """The streams of plugins' routes that are open in this process."""
+        with self._lock:
+            if self._streams is None:
+                from callboard.streams import Streams
+
+                self._streams = Streams()
+            return self._streams
+
+    def settle_clusters(self) -> None:
+        """Write down how clusters fared, where any was asked."""
+        if self._clusters is not None:
+            self._clusters.settle()
+
     def repository(self, url: str, depth: int | None = None) -> "GitRepository":
         """Give a repository with the site's credentials, limits and guards."""
         from callboard.git import GitRepository
@@ -206,6 +287,7 @@ class Services:
             allow_local=[self.base / path for path in chosen.allow_local],
             ca_bundle=self._located(http.ca_bundle),
             proxy=http.proxy,
+            http=self.git_http,
         )
 
     def check_repository(self, url: str) -> None:
@@ -249,10 +331,15 @@ class Services:
 
     def close(self) -> None:
         """Close what was opened, and what others have put among `closing`."""
+        if self._streams is not None:
+            self._streams.close()
         for close in self.closing:
             close()
-        if self._http is not None:
-            self._http.close()
+        for client in (self._http, self._git_http):
+            if client is not None:
+                client.close()
+        if self._clusters is not None:
+            self._clusters.close()
 
 
 def _credential_for(settings: GitSettings, url: str) -> GitCredential | None:
@@ -280,101 +367,3 @@ def _host_of(url: str) -> str:
 def _is_below(host: str, pattern: str) -> bool:
     pattern = pattern.lower()
     return host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:]))
-
-
-@dataclass(frozen=True, slots=True)
-class PluginHost:
-    """`callboard.host.Host` for one plugin."""
-
-    plugin: str
-    services: Services
-
-    @property
-    def settings(self) -> Any:
-        return self.services.settings.plugin(self.plugin)
-
-    @property
-    def catalog(self) -> Catalog:
-        return self.services.catalog
-
-    @property
-    def data(self) -> Path:
-        directory = self.services.base / "var" / "plugins" / self.plugin
-        directory.mkdir(parents=True, exist_ok=True)
-        return directory
-
-    @property
-    def asker(self) -> Subject:
-        return asking() or Subject(principal=SYSTEM)
-
-    def allows(
-        self, permission: str, entity: EntityRef | None = None, *, environment: str = ""
-    ) -> bool:
-        return self.services.decide(permission, entity, environment).allowed
-
-    def require(
-        self, permission: str, entity: EntityRef | None = None, *, environment: str = ""
-    ) -> None:
-        self.services.require(permission, entity, environment)
-
-    def now(self) -> datetime:
-        return self.services.clock()
-
-    def read(self) -> "AbstractContextManager[Connection]":
-        return self.services.database.read()
-
-    def write(self) -> "AbstractContextManager[Connection]":
-        return self.services.database.write()
-
-    def publish(
-        self,
-        connection: "Connection",
-        kind: str,
-        subject: str,
-        data: Mapping[str, Any] | None = None,
-        *,
-        actor: Principal | None = None,
-    ) -> None:
-        events.publish(connection, kind, subject, data, actor=actor or SYSTEM, at=self.now())
-
-    def audit(
-        self,
-        connection: "Connection",
-        action: str,
-        subject: str,
-        *,
-        actor: Principal | None = None,
-        on_behalf_of: Principal | None = None,
-        before: Mapping[str, Any] | None = None,
-        after: Mapping[str, Any] | None = None,
-    ) -> None:
-        record(
-            connection,
-            action,
-            subject,
-            actor=actor,
-            on_behalf_of=on_behalf_of,
-            before=before,
-            after=after,
-            at=self.now(),
-        )
-
-    def submit(
-        self,
-        job: str,
-        payload: Mapping[str, Any] | None = None,
-        *,
-        key: str = "",
-        connection: "Connection | None" = None,
-    ) -> int:
-        if self.services.jobs is None:
-            raise RuntimeError("Jobs can be submitted once the portal has started.")
-        return self.services.jobs.submit(connection, self.plugin, job, payload, key)
-
-    @property
-    def http(self) -> "HttpClient":
-        return self.services.http()
-
-    def git(self, url: str) -> "GitRepository":
-        self.services.check_repository(url)
-        return self.services.repository(url)

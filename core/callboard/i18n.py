@@ -1,11 +1,15 @@
 """Messages that are translated when they are shown, not when they are written."""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 LONGEST_TEXT: Final = 2000
 """Characters of a text that is kept, and of each argument of a message that is."""
+
+LONGEST_LANGUAGE: Final = 20
+_LANGUAGE: Final = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 
 _LARGEST_INTEGER: Final = 2**53
 _DEEPEST: Final = 50
@@ -16,7 +20,8 @@ class Message:
     """A text for people with the gettext domain its translation is found in.
 
     `arguments` fill the named `%(name)s` places after translation; one that is a message itself is
-    translated before. `str()` gives English.
+    translated before. A text that is no program's brings its `translations` itself, by language
+    such as `zh-CN`; see `in_languages`. `str()` gives English.
     """
 
     domain: str
@@ -25,6 +30,22 @@ class Message:
     plural: str = ""
     number: int = 1
     arguments: tuple[tuple[str, Any], ...] = field(default=())
+    translations: tuple[tuple[str, str], ...] = field(default=())
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> Any:
+        """Let settings give a text in several languages: `{en: Scan, zh-CN: 扫描}`."""
+        from pydantic_core import core_schema
+
+        texts = core_schema.dict_schema(
+            core_schema.str_schema(pattern=_LANGUAGE, max_length=LONGEST_LANGUAGE),
+            core_schema.str_schema(min_length=1, max_length=LONGEST_TEXT),
+            min_length=1,
+        )
+        read = core_schema.no_info_after_validator_function(in_languages, texts)
+        written = core_schema.plain_serializer_function_ser_schema(to_data)
+        given = core_schema.is_instance_schema(cls)
+        return core_schema.union_schema([given, read], serialization=written)
 
     def __str__(self) -> str:
         text = self.plural if self.plural and self.number != 1 else self.text
@@ -33,6 +54,15 @@ class Message:
 
 Text = str | Message
 """A text for people: a `Message`, or a plain string that is shown as it is in every language."""
+
+
+def in_languages(texts: Mapping[str, str]) -> Message:
+    """Give a text with its translations, by language such as `en` or `zh-CN`.
+
+    A language that is not there is shown the English text, and without that the first one.
+    """
+    text = texts.get("en") or next(iter(texts.values()))
+    return Message("", text, translations=tuple(sorted(texts.items())))
 
 
 class Translator:
@@ -85,6 +115,8 @@ def to_data(text: Text) -> Any:
         data["c"] = text.context
     if text.plural:
         data |= {"p": text.plural, "n": text.number}
+    if text.translations:
+        data["l"] = dict(text.translations)
     if text.arguments:
         data["a"] = {
             name: to_data(value) if isinstance(value, Message) else value
@@ -118,8 +150,10 @@ def _message(data: Any, depth: int) -> Message:
         arguments=tuple(
             (name, _read_argument(value, depth)) for name, value in data.get("a", {}).items()
         ),
+        translations=tuple(sorted(data.get("l", {}).items())),
     )
-    words = (message.domain, message.text, message.context, message.plural)
+    words = (message.domain, message.text, message.context, message.plural,
+             *(word for pair in message.translations for word in pair))  # fmt: skip
     if not all(isinstance(word, str) for word in words) or not isinstance(message.number, int):
         raise TypeError("no message")
     return message

@@ -3,11 +3,18 @@
 import base64
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 from urllib.parse import quote
 
 MASK: Final = "***"
+LONGEST_KEY: Final = 400
+"""Lines that a private key may have: one that has no end does not hide all that follows it."""
+SHORTEST_LINE: Final = 8
+"""Characters of a line that is hidden as a part of a secret of several lines."""
+
+_KEY_BEGINS: Final = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----")
+_KEY_ENDS: Final = re.compile(r"-----END [A-Z ]{0,40}-----")
 
 _SENSITIVE_NAME: Final = (
     r"(?:[\w-]*(?:password|passwd|passphrase|secret|token|api[-_]?key|access[-_]?key|private[-_]?key"
@@ -56,12 +63,58 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     one: user information in URLs, authorization and cookie headers, `password=` and its kin in
     queries and JSON, private keys, and tokens with a well-known prefix.
     """
-    forms = {form for secret in secrets for form in _forms(secret)}
-    for form in sorted(forms, key=len, reverse=True):
+    return _hidden(text, _forms_of(secrets))
+
+
+def _hidden(text: str, forms: Iterable[str]) -> str:
+    for form in forms:
         text = text.replace(form, MASK)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def _forms_of(secrets: Iterable[str]) -> list[str]:
+    """Give the forms in which secrets may stand, the longest first."""
+    forms = {form for secret in secrets for form in _forms(secret)}
+    return sorted(forms, key=len, reverse=True)
+
+
+class LineRedactor:
+    """Hides secrets in the lines of one text, which come bit by bit; each stays one line.
+
+    What goes over several lines is hidden in each of them: private keys, and those of the given
+    `secrets` that have several lines.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._forms = _forms_of(part for secret in secrets for part in _lines_of(secret))
+        self._left = 0
+
+    def hide(self, lines: Sequence[str]) -> list[str]:
+        """Give the next lines of the text without secrets."""
+        whole = "\n".join(lines)
+        if not self._left and _hidden(whole, self._forms) == whole:
+            return list(lines)
+        return [self._line(line) for line in lines]
+
+    def _line(self, line: str) -> str:
+        if self._left:
+            end = _KEY_ENDS.search(line)
+            self._left = 0 if end else self._left - 1
+            if end is None:
+                return MASK
+            return MASK + self._line(line[end.end() :])
+        begins = [found.end() for found in _KEY_BEGINS.finditer(line)]
+        if begins and not _KEY_ENDS.search(line, begins[-1]):
+            self._left = LONGEST_KEY
+        return _hidden(line, self._forms)
+
+
+def _lines_of(secret: str) -> list[str]:
+    """Give a secret, or its lines where it has several; short ones are no secrets."""
+    lines = secret.strip().splitlines()
+    return [secret] if len(lines) < 2 else [line for line in lines if len(line) >= SHORTEST_LINE]
 
 
 def _forms(secret: str) -> set[str]:

@@ -1,5 +1,6 @@
-"""Threads for work that may hang, and a lock that is handed on in the order of asking."""
+"""Threads for work that may hang or comes again, and a lock handed on in the order of asking."""
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from concurrent.futures import Future
 from contextvars import Context, copy_context
 from queue import SimpleQueue
 from typing import Any, Final, TypeVar
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
@@ -71,6 +74,50 @@ class DaemonPool:
             future.set_exception(error)
         elif is_wanted:
             future.set_result(result)
+
+
+class Flusher:
+    """A thread that writes what was gathered in memory, every so often and once more at the end.
+
+    What `flush` raises is logged with `failed`: what it was given is lost, the next may be
+    written again.
+    """
+
+    def __init__(self, flush: Callable[[], None], *, name: str, every: float, failed: str) -> None:
+        self._flush = flush
+        self._name = name
+        self._every = every
+        self._failed = failed
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether what is gathered now will be written."""
+        return self._thread is not None
+
+    def start(self) -> None:
+        """Begin, unless it has."""
+        if self._thread is None:
+            self._end.clear()
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, and end; waits for it two seconds at most."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._end.set()
+            thread.join(2)
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            ended = self._end.wait(self._every)
+            try:
+                self._flush()
+            except Exception:
+                log.exception(self._failed)
 
 
 class FairLock:

@@ -45,7 +45,7 @@ def health(hands: Hands) -> None:
     expect(hands.page.locator("main .sub")).to_be_visible()
 
 
-@task("Run a job now, and again", 16)
+@task("Run a job now, and again", 27)
 def run_job(hands: Hands) -> None:
     page = hands.page
     hands.go("/jobs")

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -90,7 +91,9 @@ Opens = Callable[..., Runtime]
 
 
 @pytest.fixture
-def portal(system: PermissionSystem, site: Installs, tmp_path: Path) -> Iterator[Opens]:
+def portal(
+    system: PermissionSystem, site: Installs, tmp_path: Path, sqlite_template: Path
+) -> Iterator[Opens]:
     """Give the function that opens a portal with the sample as a plugin."""
     opened: list[Runtime] = []
 
@@ -104,6 +107,7 @@ def portal(system: PermissionSystem, site: Installs, tmp_path: Path) -> Iterator
         }
         config = tmp_path / "callboard.yaml"
         config.write_text(json.dumps(settings))
+        shutil.copyfile(sqlite_template, tmp_path / "callboard.sqlite3")
         runtime = Runtime.open(config, {"CALLBOARD_PLUGINS": plugins})
         opened.append(runtime)
         runtime.upgrade()

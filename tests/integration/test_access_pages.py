@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from callboard import events
 from callboard.audit import entries
 from callboard.entities import EntityRef
 from callboard.identity import Principal, Subject
-from callboard.testing import PostgresServer
+from callboard.testing import new_database
 from callboard_web.app import create_app
 from callboard_web.runtime import Runtime
 
@@ -35,10 +36,8 @@ RUN = "portal.job.run"
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]:
     """Give a portal whose settings name one administrator: `root`."""
-    url = f"sqlite:///{tmp_path / 'portal.sqlite3'}"
-    if request.param == "postgresql":
-        server: PostgresServer = request.getfixturevalue("postgres_server")
-        url = server.url(server.create())
+    stack = ExitStack()
+    url = stack.enter_context(new_database(request, request.param))
     people = "".join(PERSON % (name, name.title()) for name in ("root", "ada", "eve", "kim"))
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop/catalog-info.yaml").write_text(CATALOG + people)
@@ -53,6 +52,7 @@ def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]
     runtime.engine.read("shop")
     yield runtime
     runtime.stop()
+    stack.close()
 
 
 @pytest.fixture

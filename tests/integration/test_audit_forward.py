@@ -26,7 +26,7 @@ from callboard.audit.seal import head_of, seal_all
 from callboard.audit.settings import AuditSettings
 from callboard.audit.webhook import signature
 from callboard.identity import Principal
-from callboard.testing import Clock, PostgresServer
+from callboard.testing import Clock, new_database
 from callboard_web.testing import PortalUnderTest, portal_under_test
 
 LI = Principal(kind="person", name="user:default/li")
@@ -111,9 +111,9 @@ def portal_with(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) ->
                 "audit": {"forward": [{"name": "siem", "from_start": True, **destination}]},
                 "http": {"allow_hosts": ["127.0.0.1"]},
             }
-            if request.param == "postgresql":
-                server: PostgresServer = request.getfixturevalue("postgres_server")
-                settings["database"] = {"url": server.url(server.create())}
+            settings["database"] = {
+                "url": stack.enter_context(new_database(request, request.param))
+            }
             made = portal_under_test(
                 tmp_path / "portal", plugins=[], settings=settings, clock=clock, templates={}
             )
@@ -383,6 +383,7 @@ def test_the_signature_is_over_time_and_body() -> None:
     assert signature("key", "1", b"{}") != signature("other", "1", b"{}")
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_when_the_portal_is_killed(commands: Any, start: Start) -> None:
     port = free_port()
     commands.write(

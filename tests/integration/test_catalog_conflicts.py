@@ -170,6 +170,7 @@ def test_a_removed_source_is_emptied(site: CatalogSite) -> None:
         "rejected": 0,
         "conflict": 0,
         "dangling": 1,
+        "stale": 0,
         "warning": 0,
     }
     assert served(site) == ("two", "b.yaml", "Two")

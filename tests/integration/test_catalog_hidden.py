@@ -231,6 +231,21 @@ def test_numbers_are_of_what_is_seen(site: CatalogSite, name: str) -> None:
     assert asked(site.service, GUEST, read) != asked(site.service, CHIEF, read)
 
 
+def test_lists_are_narrowed_by_a_permission_as_well(site: CatalogSite) -> None:
+    def titles(subject: Subject, *names: str) -> list[str]:
+        some = Selector(refs=frozenset(str(ref(name)) for name in names))
+        chosen = EntityFilter(allow=frozenset({some}))
+        site.service.permitted = lambda asker, permission: chosen if asker == subject else ALL
+        column = models.entity.c.ref
+        with acting_for(subject), site.database.read() as connection:
+            condition = site.service.seen(column, "runs.read")
+            return sorted(connection.scalars(select(models.entity.c.title).where(condition)))
+
+    (orders,) = titles(CHIEF, "orders")
+    assert titles(GUEST, "orders", "resource:vault") == [orders]
+    assert len(titles(CHIEF, "orders", "resource:vault")) == 2
+
+
 @pytest.fixture
 def guest(site: CatalogSite) -> Iterator[CatalogService]:
     with acting_for(GUEST):
@@ -342,7 +357,7 @@ def test_searching_tells_nothing_of_what_is_hidden(site: CatalogSite) -> None:
 
 def test_completing_tells_nothing_of_what_is_hidden(site: CatalogSite) -> None:
     service = site.service
-    completer = Completer(lambda connection: service.generation())
+    completer = Completer(service.facet_index)
 
     def given(text: str, subject: Subject) -> list[tuple[str, str, int]]:
         with acting_for(subject), service.database.read() as connection:
@@ -354,8 +369,8 @@ def test_completing_tells_nothing_of_what_is_hidden(site: CatalogSite) -> None:
     assert given("owner:gua", CHIEF)[0][:2] == ("guards", f"{SECRET} guards")
     assert given("owner:gua", GUEST) == []
     assert sorted(given("owner:", GUEST)) == [("guards", "", 1), ("team", "Plain team", 4)]
-    with acting_for(GUEST), service.database.read() as connection:
-        examples = completer.examples(connection, service.sight())
+    with acting_for(GUEST):
+        examples = completer.examples(service.sight())
     assert examples["tag"] == "plain"
 
 

@@ -244,6 +244,7 @@ def _text(document: Any) -> str | None:
         ({"metadata": {"etag": "1", "uid": "2"}}, {"metadata": {}}, []),
         ({"a": {"b": 1}}, {"a": 1}, ["a"]),
         ({}, {"spec": {"owner": "x"}}, ["spec"]),
+        ({"spec": {"x": True}}, {"spec": {"x": 1}}, ["spec.x"]),
     ],
 )
 def test_changed_paths(before: dict[str, Any], after: dict[str, Any], paths: list[str]) -> None:

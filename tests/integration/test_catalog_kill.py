@@ -14,11 +14,14 @@ from callboard.database import Branch, Database, upgrade
 from callboard_catalog import models
 from callboard_catalog.testing import CatalogSite, descriptor
 
+pytestmark = pytest.mark.slow  # runs whole processes
+
 READER = Path(__file__).with_name("catalog_reader.py")
 SOURCE = {"name": "main", "type": "folder", "path": "main", "paths": ["all.yaml", "files/*.yaml"]}
 LEFT_OUT = {
     "id", "uid", "created_at", "updated_at", "since", "key_id", "entity_id", "origin_id", "file_id",
     "source_id", "last_read_at", "last_success_at", "failing_since", "document", "at", "before",
+    "created",
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from callboard.database import Database
 from callboard.kinds import Kind, KindField, KindRelation
 from callboard.plugins import Contributed, Contributions
 from callboard.testing import Clock
-from callboard_catalog.service import SourceState
+from callboard_catalog.source_states import SourceState
 from callboard_catalog.sources import folder as folders
 from callboard_catalog.testing import CatalogSite, descriptor
 
@@ -215,7 +215,7 @@ def test_a_repository_that_may_not_be_read(database: Database, tmp_path: Path) -
     site = CatalogSite(database, tmp_path / "site", sources=[source])
     site.read()
     assert names(site) == []
-    assert "outside the allowed folders" in str(state(site).error)
+    assert "in no folder of git.allow_local" in str(state(site).error)
 
 
 def test_a_large_file_is_rejected_and_kept(site: CatalogSite, repository: Repository) -> None:

@@ -4,6 +4,10 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.slow  # runs whole processes
+
 GIVES = """\
 roles:
   - {name: starter, permissions: [catalog.entity.refresh]}

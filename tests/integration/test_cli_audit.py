@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # runs whole processes
+
 
 @pytest.fixture
 def log(commands: Any) -> Any:

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import pytest
 
+pytestmark = pytest.mark.slow  # runs whole processes
+
 BAD_SETTINGS = """
 portal: {titel: X}
 jobs: {workers: many}
@@ -166,7 +168,6 @@ def test_plugins_are_listed_with_their_reasons(commands: Any, site: Installs) ->
     assert lines["off"].endswith("CALLBOARD_PLUGINS does not name it.")
 
 
-@pytest.mark.slow
 def test_commands_of_plugins_are_given_their_host(commands: Any, site: Installs) -> None:
     site.install("hello", COMMAND_PLUGIN)
     with_plugins(commands, site, "hello")

@@ -8,14 +8,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from callboard.database import Branch
 from callboard.testing import PostgresServer
+
+pytestmark = pytest.mark.slow  # runs whole processes
 
 GROUP = """
 apiVersion: backstage.io/v1alpha1
@@ -83,7 +86,6 @@ def test_a_full_disk_in_an_upgrade_is_told_and_nothing_is_lost(commands: Any) ->
     assert commands.run("db", "status").returncode == 0
 
 
-@pytest.mark.slow
 def test_with_a_full_disk_pages_are_served_and_then_all_is_well(filled: Any) -> None:
     served = filled.serve()
     assert "The crew" in served.get("/catalog?kind=group").text
@@ -170,8 +172,10 @@ def test_a_read_only_folder_is_told(read_only: Any) -> None:
 
 
 @pytest.fixture
-def on_postgres(commands: Any, postgres_server: PostgresServer) -> Iterator[Any]:
-    name = postgres_server.create()
+def on_postgres(
+    commands: Any, postgres_server: PostgresServer, schema_branches: Sequence[Branch]
+) -> Iterator[Any]:
+    name = postgres_server.create(schema_branches)
     commands.database = f"database: {{url: '{postgres_server.url(name)}'}}\n"
     commands.write(commands.database)
     (commands.folder / "catalog-info.yaml").write_text(GROUP)
@@ -204,7 +208,6 @@ def test_a_worker_on_sqlite_is_refused(commands: Any) -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.slow
 def test_a_server_that_goes_away_and_comes_back(on_postgres: Any) -> None:
     """With a server of its own, as the session's serves other tests."""
     from callboard import testing

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import httpx2
 import pytest
 
+pytestmark = pytest.mark.slow  # runs whole processes
+
 ENTITY = """
 apiVersion: backstage.io/v1alpha1
 kind: Group
@@ -113,7 +115,6 @@ def callboard_shutdown(host):
 """
 
 
-@pytest.mark.slow
 def test_a_plugin_that_hangs_everywhere_does_not_keep_it_from_ending(
     commands: Any, site: Installs
 ) -> None:
@@ -132,7 +133,6 @@ def test_a_plugin_that_hangs_everywhere_does_not_keep_it_from_ending(
     assert "Threads that did not end are left behind" in served.log.read_text()
 
 
-@pytest.mark.slow
 def test_a_kill_in_the_middle_of_reading_sources_loses_nothing(commands: Any) -> None:
     descriptors = commands.folder / "descriptors"
     descriptors.mkdir()

@@ -6,6 +6,10 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.slow  # runs whole processes
+
 SETTINGS = "access: {bindings: [{role: maintainer, to: ['service:deployer']}]}\n"
 MAKE = ("token", "make", "deployer", "--name", "nightly")
 

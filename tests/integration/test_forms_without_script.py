@@ -11,6 +11,8 @@ from starlette.testclient import TestClient
 from callboard_web.app import create_app
 from callboard_web.runtime import Runtime
 
+pytestmark = pytest.mark.slow  # walks every page of the demo
+
 
 @pytest.fixture(scope="module")
 def own_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:

@@ -1,161 +1,28 @@
 """The Git helper against `git http-backend`, the server side of git over HTTP."""
 
-import base64
 import contextlib
-import http.server
 import os
-import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from git_servers import BASIC, SIGN_IN, TOKEN, GitServer, certificate, commit_of, make_root
 
 from callboard.errors import InputError, NotFoundError, NotReadyError, UnauthorisedError
 from callboard.git import Author, Credentials, GitRepository
 from callboard.http import HttpClient
 
-TOKEN = "t0ken-of-the-test-0123456789"
-SIGN_IN = Credentials(username="robot", password=TOKEN)
-BASIC = "Basic " + base64.b64encode(f"robot:{TOKEN}".encode()).decode()
-
-
-def git(directory: Path, *arguments: str) -> str:
-    command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.com", *arguments]
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
-    result = subprocess.run(
-        command, cwd=directory, check=True, capture_output=True, env=environment
-    )
-    return result.stdout.decode().strip()
-
-
-class GitServer:
-    """Serves the repositories below `root`; what it does to a request can be changed."""
-
-    def __init__(self, root: Path, context: ssl.SSLContext | None = None) -> None:
-        self.root = root
-        self.secured = False
-        self.status = 0
-        self.redirect = ""
-        self.stalled = False
-        self.packs = 0
-        self.released = threading.Event()
-        self.seen: list[dict[str, str]] = []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                    outer.answer(self)
-
-            do_POST = do_GET  # noqa: N815
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        if context:
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        scheme = "https" if context else "http"
-        self.port = int(self._server.server_address[1])
-        self.base = f"{scheme}://127.0.0.1:{self.port}"
-        self.url = f"{self.base}/origin.git"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def close(self) -> None:
-        self.released.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-    def answer(self, handler: http.server.BaseHTTPRequestHandler) -> None:
-        self.seen.append({key.lower(): value for key, value in handler.headers.items()})
-        if self.redirect:
-            self.plain(handler, 302, Location=self.redirect + handler.path)
-        elif self.status:
-            self.plain(handler, self.status)
-        elif self.secured and handler.headers.get("Authorization") != BASIC:
-            self.plain(handler, 401, WWW_Authenticate='Basic realm="test"')
-        else:
-            self.serve(handler)
-
-    def serve(self, handler: http.server.BaseHTTPRequestHandler) -> None:
-        output = self.run_backend(handler, self.body(handler))
-        head, _, body = output.partition(b"\r\n\r\n")
-        fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
-        handler.send_response(int(fields.pop("Status", "200").split()[0]))
-        for name, value in fields.items():
-            handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        if b"PACK" in body:
-            self.packs += 1
-            if self.stalled:
-                middle = body.index(b"PACK") + 150_000
-                handler.wfile.write(body[:middle])
-                self.released.wait(60)
-                body = body[middle:]
-        handler.wfile.write(body)
-
-    def plain(
-        self, handler: http.server.BaseHTTPRequestHandler, status: int, **headers: str
-    ) -> None:
-        handler.send_response(status)
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
-
-    def body(self, handler: http.server.BaseHTTPRequestHandler) -> bytes:
-        if handler.headers.get("Transfer-Encoding") != "chunked":
-            return handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
-        body = b""
-        while size := int(handler.rfile.readline(), 16):
-            body += handler.rfile.read(size)
-            handler.rfile.readline()
-        return body
-
-    def run_backend(self, handler: http.server.BaseHTTPRequestHandler, body: bytes) -> bytes:
-        path, _, query = handler.path.partition("?")
-        environment = {
-            "PATH": os.environ["PATH"],
-            "GIT_PROJECT_ROOT": str(self.root),
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "PATH_INFO": path,
-            "QUERY_STRING": query,
-            "REQUEST_METHOD": handler.command,
-            "CONTENT_TYPE": handler.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(body)),
-            "HTTP_CONTENT_ENCODING": handler.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": handler.headers.get("Git-Protocol", ""),
-            "REMOTE_USER": "robot",
-        }
-        command = ["git", "http-backend"]
-        return subprocess.run(
-            command, input=body, env=environment, check=True, stdout=subprocess.PIPE
-        ).stdout
-
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    root, work = tmp_path / "root", tmp_path / "work"
-    for path in (root, work):
-        path.mkdir()
-    git(work, "init", "-q", "-b", "main")
-    for number in range(50):
-        (work / f"f{number}").write_bytes(os.urandom(8000))
-    git(work, "add", "-A")
-    git(work, "commit", "-q", "-m", "First")
-    git(root, "clone", "-q", "--bare", str(work), "origin.git")
-    git(root / "origin.git", "config", "http.receivepack", "true")
-    return root
+    return make_root(tmp_path)
 
 
 @pytest.fixture
@@ -163,10 +30,6 @@ def server(root: Path) -> Iterator[GitServer]:
     instance = GitServer(root)
     yield instance
     instance.close()
-
-
-def commit_of(root: Path) -> str:
-    return git(root / "origin.git", "rev-parse", "main")
 
 
 def test_reads_and_writes_over_http(server: GitServer, root: Path, tmp_path: Path) -> None:
@@ -244,8 +107,8 @@ def test_unreachable_server(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/a.git"
-    with pytest.raises(NotReadyError, match="tried again later"):
-        GitRepository(url, tmp_path / "mirror", allow_http=True).head()
+        with pytest.raises(NotReadyError, match="tried again later"):
+            GitRepository(url, tmp_path / "mirror", allow_http=True).head()
 
 
 def test_redirects_are_followed_without_credentials_only(
@@ -373,21 +236,7 @@ def test_many_fetch_at_once_and_one_does_it(server: GitServer, root: Path, tmp_p
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Path:
-    """A certificate for 127.0.0.1 with its key, signed by itself."""
-    if not shutil.which("openssl"):
-        pytest.skip("needs the openssl program to make a certificate")
-    path = tmp_path / "certificate.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"),
-            *("-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-keyout", str(tmp_path / "key.pem"), "-out", str(path)),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return path
+    return certificate(tmp_path)
 
 
 def test_certificates_are_checked(root: Path, tmp_path: Path, authority: Path) -> None:

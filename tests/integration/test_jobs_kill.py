@@ -7,11 +7,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, select
 
 from callboard import jobs
 from callboard.database import Database
 from callboard.jobs import store
+
+pytestmark = pytest.mark.slow  # runs whole processes
 
 WORKER = Path(__file__).with_name("job_worker.py")
 metadata = MetaData()

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from callboard import events, jobs
 from callboard.contributions import EventContext, EventHandler, Job, JobContext
 from callboard.database import Database
-from callboard.errors import SettingsError
+from callboard.errors import NotReadyError, SettingsError
 from callboard.host import Host
 from callboard.jobs import Jobs
 from callboard.plugins import Contributed
@@ -266,6 +266,28 @@ def test_event_handlers_are_given_their_events(make: Make, database: Database) -
     with database.read() as connection:
         (stuck,) = jobs.runs(connection, name="events:failing")
     assert (stuck.state, stuck.error) == ("waiting", "ValueError: not today")
+
+
+@pytest.mark.parametrize(
+    ("error", "traced"),
+    [(NotReadyError("The host did not answer."), False), (ValueError("not expected"), True)],
+)
+def test_the_log_shows_the_way_to_what_nobody_expected(
+    make: Make,
+    database: Database,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    traced: bool,
+) -> None:
+    def fail(_: JobContext) -> None:
+        raise error
+
+    service = make(job(fail, attempts=1), workers=1)
+    service.start_worker()
+    service.submit(None, "hello", "work")
+    wait_for(lambda: counts(database)["failed"] == 1)
+    [record] = [record for record in caplog.records if str(error) in record.getMessage()]
+    assert bool(record.exc_info) is traced
 
 
 def test_a_handler_gets_what_it_failed_on_again(make: Make, database: Database) -> None:

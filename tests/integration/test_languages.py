@@ -21,12 +21,14 @@ from starlette.testclient import TestClient
 
 import callboard_web.demo
 from callboard_catalog import models
-from callboard_web import portal as portal_module
 from callboard_web import settings, translations
 from callboard_web.app import create_app
 from callboard_web.runtime import Runtime
 from callboard_web.settings import PortalSettings
+from callboard_web.shell import language_name
 from callboard_web.translations import HOST_DIRECTORY, TranslationStore
+
+pytestmark = pytest.mark.slow  # walks every page of the demo
 
 PSEUDO: Final = "eo"
 BEGIN, END = "⟦", "⟧"
@@ -172,7 +174,11 @@ def data_of(runtime: Runtime) -> str:
         for row in connection.execute(models.entity.select()).mappings():
             gather({name: value for name, value in row.items() if value is not None})
     gather(_own_names(runtime))
-    for path in sorted(Path(callboard_web.demo.__file__).parent.rglob("*")):
+    given = sorted(Path(callboard_web.demo.__file__).parent.rglob("*"))
+    for locales in runtime.plugins.directories("callboard_translations").values():
+        # What plugins bring in files, which say it in other languages beside them.
+        given += sorted(locales.parent.rglob("*.yaml"))
+    for path in given:
         if not path.is_file() or path.suffix == ".pyc":
             continue
         try:
@@ -244,6 +250,6 @@ def test_a_catalog_alone_makes_a_language(
 
 
 def test_a_language_calls_itself_by_its_name() -> None:
-    assert portal_module.language_name("ja") == "日本語"
-    assert portal_module.language_name("zh-CN") == "中文"
-    assert portal_module.language_name("nobody-speaks-this") == "nobody-speaks-this"
+    assert language_name("ja") == "日本語"
+    assert language_name("zh-CN") == "中文"
+    assert language_name("nobody-speaks-this") == "nobody-speaks-this"

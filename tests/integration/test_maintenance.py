@@ -59,6 +59,7 @@ def test_a_database_that_is_away_changes_nothing(
     assert visitor.get("/navigation").status_code == 200
 
 
+@pytest.mark.slow
 def test_commands(commands) -> None:  # type: ignore[no-untyped-def]
     served = commands.serve()
     on = commands.run("maintenance", "on", "Back soon", "--in", "zh-CN=马上回来", "--minutes", "5")

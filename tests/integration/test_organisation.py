@@ -1,14 +1,20 @@
 """Teams, people, gaps of ownership, systems and their maps, on both databases."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from callboard.database import Database
+from callboard.testing import Clock
 from callboard_catalog.testing import CatalogSite, descriptor
 from callboard_web.organisation import maps
+from callboard_web.organisation.models import read_organisation
 from callboard_web.organisation.names import letter, sort_key
 from callboard_web.organisation.service import Ownership
+from callboard_web.organisation.systems import read_areas
 
 HOSTILE = "<script>alert(1)</script>\u202e\u200b"
 
@@ -186,3 +192,74 @@ def test_maps_add_up_what_crosses_borders(database: Database, tmp_path: Path) ->
         "component:default/issuer", "component:default/helper", "system:default/ledger",
         "system:default/stray",
     }  # fmt: skip
+
+
+LATER = (
+    descriptor("team", "Group", spec={"type": "team", "children": []}),
+    descriptor("team", "Group", spec={"type": "team", "children": []}, title="The team"),
+    descriptor("other", "Group", spec={"type": "team", "parent": "team", "children": []}),
+    user("anna", "team"),
+    user("ben", "other"),
+    descriptor("ledger", "System", spec={"owner": "team", "domain": "bank"}),
+    descriptor("bank", "Domain", spec={"owner": "team"}),
+    descriptor("part"),
+    descriptor("part", title="A part"),
+)
+steps = st.lists(st.sets(st.sampled_from(LATER), max_size=5), min_size=2, max_size=6)
+
+
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(steps=steps, minutes=st.integers(0, 2))
+def test_what_is_kept_of_kinds_is_what_the_tables_say(
+    database: Database, tmp_path: Path, clock: Clock, steps: list[set[str]], minutes: int
+) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir(exist_ok=True)
+    source = {"name": "kept", "type": "folder", "path": str(folder)}
+    site = CatalogSite(database, tmp_path, sources=[source], now=clock)
+    for number, documents in enumerate(steps):
+        (folder / "catalog-info.yaml").write_text("---\n".join(sorted(documents)) or "# none")
+        (folder / "filling.yaml").write_text(
+            "---\n".join(
+                descriptor(f"filling-{item}", title=f"{number * (item == 0)}") for item in range(30)
+            )
+        )
+        site.read()
+        clock.advance(timedelta(minutes=minutes))
+        kept = Ownership(site.service).organisation
+        areas = maps.areas(site.service)
+        with database.read() as connection:
+            assert kept == read_organisation(connection)
+            assert areas == read_areas(connection)
+
+
+def test_the_organisation_is_read_again_only_when_it_changes(
+    database: Database, tmp_path: Path, clock: Clock
+) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    source = {"name": "kept", "type": "folder", "path": str(folder)}
+    site = CatalogSite(database, tmp_path, sources=[source], now=clock)
+    filling = [descriptor(f"filling-{item}") for item in range(30)]
+
+    def after(*documents: str) -> tuple[object, object]:
+        clock.advance(timedelta(minutes=1))
+        (folder / "catalog-info.yaml").write_text("---\n".join([*documents, *filling]))
+        site.read()
+        return Ownership(site.service).organisation, maps.areas(site.service)
+
+    team = descriptor("team", "Group", spec={"type": "team", "children": []})
+    renamed_team = descriptor("team", "Group", spec={"type": "team", "children": []}, title="New")
+    system = descriptor("ledger", "System", spec={"owner": "team"})
+    # What came last is looked at once more, as clocks of processes may differ.
+    after(team, system, descriptor("part", title="Old"))
+    first = after(team, system, descriptor("part"))
+    other = after(team, system, descriptor("part", title="New"))
+    assert [now is before for now, before in zip(other, first, strict=True)] == [True, True]
+    renamed = after(renamed_team, system)
+    assert [now is before for now, before in zip(renamed, other, strict=True)] == [False, True]
+    settled = after(renamed_team, system, descriptor("part"))
+    gone = after(renamed_team, descriptor("part"))
+    assert [now is before for now, before in zip(gone, settled, strict=True)] == [True, False]

@@ -3,10 +3,13 @@
 import re
 
 import httpx2
+import pytest
 from browsing import served, walked
 
 from callboard_web.app import create_app
 from callboard_web.runtime import Runtime
+
+pytestmark = pytest.mark.slow  # walks every page of the demo
 
 MOST_BYTES = 100_000
 NEEDED = re.compile(

@@ -87,7 +87,7 @@ def runtime(
     url = f"sqlite:///{folder / 'portal.sqlite3'}"
     if request.param == "pg":
         server: PostgresServer = request.getfixturevalue("postgres_server")
-        url = server.url(server.create())
+        url = server.url(server.create(request.getfixturevalue("schema_branches")))
     source = {"name": "shop", "type": "folder", "path": str(folder / "shop")}
     settings = {"database": {"url": url}, "access": ACCESS, "catalog": {"sources": [source]}}
     (folder / "callboard.yaml").write_text(yaml.safe_dump(settings))

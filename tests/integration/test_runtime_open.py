@@ -14,7 +14,8 @@ from callboard.errors import InputError, SettingsError
 from callboard.plugins import PluginRecord, PluginState
 from callboard.settings import GitSettings
 from callboard_web.app import PAGES, create_app
-from callboard_web.runtime import RESERVED, Runtime
+from callboard_web.loading import RESERVED
+from callboard_web.runtime import Runtime
 
 
 class Installs(Protocol):
@@ -136,7 +137,7 @@ catalog:
     make_repository(repository)
     runtime = open_runtime(settings.replace("REPOSITORY", str(repository)))
     assert runtime.database.path == folder / "data" / "portal.sqlite3"
-    assert runtime.engine.sources["here"].address == str(folder / "descriptors")
+    assert runtime.engine.configured["here"].address == str(folder / "descriptors")
     with pytest.raises(InputError):
         runtime.services.repository(str(folder / "data"))
     entry = runtime.services._credentials(

@@ -1,11 +1,11 @@
 """Operators, order, facets, completion and what was meant, on both databases."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 
 from callboard.contributions import SearchDocument
 from callboard.database import Database
@@ -23,6 +23,7 @@ from callboard_catalog.search import (
     find,
     parse,
 )
+from callboard_catalog.store.fields import write_fields
 from callboard_catalog.testing import CatalogSite, descriptor
 
 
@@ -247,7 +248,7 @@ def test_what_was_meant(site: CatalogSite) -> None:
 
 
 def test_completion(site: CatalogSite) -> None:
-    completer = Completer(lambda connection: site.service.generation())
+    completer = Completer(site.service.facet_index)
 
     def texts(typed: str) -> Sequence[str]:
         with site.database.read() as connection:
@@ -282,6 +283,18 @@ def test_questions_do_not_grow_with_what_is_found(site: CatalogSite) -> None:
     assert counts[0] == counts[1] < 20
 
 
+def _failing_after(times: int) -> Callable[..., None]:
+    """Give what writes the fields of so many batches."""
+    left = iter(range(times))
+
+    def write(connection: Connection, documents: list[Any]) -> None:
+        if next(left, None) is None:
+            raise ZeroDivisionError
+        write_fields(connection, documents)
+
+    return write
+
+
 def test_an_index_of_another_version_is_made_anew(
     site: CatalogSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,10 +306,10 @@ def test_an_index_of_another_version_is_made_anew(
         connection.execute(text(f"DELETE FROM {ENTITY_TEXT.name}"))
     assert names(ask(site, "zfwg")) == []
     with monkeypatch.context() as killed:
-        killed.setattr(indexing, "_mark", lambda connection: 1 / 0)
+        killed.setattr(indexing, "write_fields", _failing_after(2))
         with pytest.raises(ZeroDivisionError):
             index_entities_again(database)
-    assert index_entities_again(database) == len(CATALOG)
+    assert index_entities_again(database) == len(CATALOG) - 2 * 3  # it goes on where it was
     assert index_entities_again(database) == 0
     assert "payment-gateway" in names(ask(site, "zfwg"))
     site.engine.register()  # notes nothing for a catalog that is there

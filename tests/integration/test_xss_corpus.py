@@ -18,6 +18,8 @@ from browsing import walked
 from callboard_web.app import create_app
 from callboard_web.testing import SOURCE, PortalUnderTest, portal_under_test
 
+pytestmark = pytest.mark.slow  # walks every page of the demo
+
 MARK = "xss7q"
 """Stands in each payload, so that it is found where it was shown."""
 
@@ -151,6 +153,14 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalUnderTes
         yield portal
 
 
+@pytest.fixture(scope="module")
+def paths(hostile: PortalUnderTest) -> set[str]:
+    """Give the addresses of every page, and of every thing with a payload of its own."""
+    found = {path for path, status in walked(create_app(hostile.runtime)) if status == 200}
+    found |= {f"/catalog/default/component/thing-{number}" for number in range(len(PAYLOADS))}
+    return found | {f"/catalog/default/api/thing-{number}" for number in range(0, len(PAYLOADS), 5)}
+
+
 def _faults(page: str) -> tuple[list[str], int]:
     inspector = Inspector()
     inspector.feed(page)
@@ -168,11 +178,9 @@ def test_the_inspector_finds_what_it_looks_for() -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
-def test_payloads_are_text_on_every_page(hostile: PortalUnderTest, language: str) -> None:
-    app = create_app(hostile.runtime)
-    paths = {path for path, status in walked(app) if status == 200}
-    paths |= {f"/catalog/default/component/thing-{number}" for number in range(len(PAYLOADS))}
-    paths |= {f"/catalog/default/api/thing-{number}" for number in range(0, len(PAYLOADS), 5)}
+def test_payloads_are_text_on_every_page(
+    hostile: PortalUnderTest, paths: set[str], language: str
+) -> None:
     client = hostile.client
     client.cookies.set("callboard_language", language)
     wrong = []

@@ -11,7 +11,10 @@ from fastapi import FastAPI
 from starlette.requests import HTTPConnection
 from starlette.testclient import TestClient
 
+from callboard.entities import EntityRef
 from callboard.identity import NOBODY, Subject
+from callboard_catalog.pushing import Push, read_entities
+from callboard_catalog.pushing.service import Asker
 from callboard_web.app import create_app
 from callboard_web.identity.middleware import identify
 from callboard_web.personal.models import announcement
@@ -192,13 +195,15 @@ class Sample:
 
     `answers` are the statuses of those who may; `own` says that the thing is the asker's own, and
     so there is none of somebody who is not known. `endless` answers do not end by themselves.
-    `quotes` shows files as they are written, with the references of others in them.
+    `quotes` shows files as they are written, with the references of others in them. `json` is
+    sent instead of the form.
     """
 
     params: Mapping[str, str] = field(default_factory=dict)
     make: Callable[[World, TestClient], Mapping[str, str]] | None = None
     query: str = ""
     form: Mapping[str, str] = field(default_factory=dict)
+    json: Any = None
     answers: tuple[int, ...] = (200, 204, 303)
     own: bool = False
     endless: bool = False
@@ -221,16 +226,63 @@ def _view(made: World, client: TestClient) -> Mapping[str, str]:
     return {"number": number or "1"}
 
 
+def _doomed(made: World, client: TestClient) -> Mapping[str, str]:
+    """Push an entity that may be deleted, and undo it where it was."""
+    engine = made.runtime.engine
+    given = read_entities([_service("doomed", "Doomed", "payments")])
+    push = Push(source="walked-push", mode="full", documents=given)
+    [result] = engine.pusher.push(push, Asker(by="system:walk", owner="system:walk")).results
+    deletion = engine.deletions.get(EntityRef.parse(result.ref))
+    if deletion is not None:
+        engine.deletions.restore(deletion.uid)
+    return {"namespace": "default", "kind": "component", "name": "doomed"}
+
+
 NUMBER: Final = {"number": "999999"}
+NOBODYS: Final = "00000000-0000-4000-8000-000000000000"
 MISSING: Final = (404,)
 """There is no such thing: what is asked before it is looked for is what is walked here."""
 
 ENTITY: Final = {"namespace": "default", "kind": "component", "name": "ledger"}
+LATER: Final = "2026-01-01"
+"""A past time, of which nothing is kept."""
+
 _BASE: Final = "/catalog/{namespace}/{kind}/{name}"
 
 SAMPLES: Final[Mapping[str, Sample]] = {
+    "GET /api/catalog/entities/by-name/{kind}/{namespace}/{name}": Sample(
+        params=ENTITY, quotes=True
+    ),
+    "GET /api/catalog/entities/by-name/{kind}/{namespace}/{name}/ancestry": Sample(
+        params=ENTITY, quotes=True
+    ),
+    "GET /api/catalog/entities": Sample(quotes=True),
+    "GET /api/catalog/entities/by-query": Sample(quotes=True),
+    "GET /api/catalog/entities/by-uid/{uid}": Sample(params={"uid": "none"}, answers=MISSING),
+    "GET /api/catalog/entity-facets": Sample(query="facet=kind"),
+    "POST /api/catalog/entity-facets": Sample(json={"facets": ["metadata.name"]}),
+    "POST /api/catalog/entities/by-query": Sample(json={}, quotes=True),
+    "POST /api/catalog/entities/by-refs": Sample(
+        json={"entityRefs": ["component:default/ledger", f"component:default/{HIDDEN}"]},
+        quotes=True,
+    ),
+    "POST /api/catalog/refresh": Sample(
+        json={"entityRef": f"component:default/{HIDDEN}"}, answers=(200, 404), quotes=True
+    ),
+    "POST /api/catalog/validate-entity": Sample(
+        json={"entity": {}, "location": "url:https://example.com/x.yaml"}, answers=(400,)
+    ),
     "GET /cards/{key}": Sample(params={"key": "nothing"}, answers=MISSING),
     "POST /me/home": Sample(form={"reset": "1"}),
+    "GET /api/catalog/entities/by-name/{kind}/{namespace}/{name}/history": Sample(params=ENTITY),
+    "GET /api/catalog/at/{time}/entities": Sample(params={"time": LATER}),
+    "GET /api/catalog/at/{time}/differences": Sample(params={"time": LATER}),
+    "GET /api/catalog/at/{time}/entities/by-name/{kind}/{namespace}/{name}": Sample(
+        params={"time": LATER, **ENTITY}, answers=MISSING
+    ),
+    "GET /api/catalog/schemas/{kind}": Sample(params={"kind": "component"}),
+    "GET /catalog/past/entity": Sample(query="at=2026-01-01&ref=component:default/ledger",
+                                       answers=MISSING),
     "POST /catalog/display": Sample(form={"query": ""}),
     "POST /catalog/select": Sample(
         form={"query": "", "act": "star", "ref": "component:default/ledger"}
@@ -245,6 +297,18 @@ SAMPLES: Final[Mapping[str, Sample]] = {
     "POST /views/{number:int}/delete": Sample(make=_view),
     "POST /views/{number:int}/restore": Sample(make=_view),
     "GET /badges/{namespace}/{kind}/{name}.svg": Sample(params=ENTITY),
+    "GET /badges/{namespace}/{kind}/{name}/problems.svg": Sample(params=ENTITY),
+    "GET /badges/sources/{name}.svg": Sample(params={"name": "test"}),
+    f"GET {_BASE}/delete": Sample(params=ENTITY),
+    f"POST {_BASE}/delete": Sample(params={**ENTITY, "name": "doomed"}, make=_doomed),
+    "POST /deleted/{uid}/restore": Sample(params={"uid": "none"}, answers=MISSING),
+    "POST /sources/{name}/remove": Sample(params={"name": "test"}, answers=MISSING),
+    "PUT /api/catalog/entities": Sample(
+        json={"source": "walked", "entities": [], "dryRun": True}
+    ),
+    "DELETE /api/catalog/entities/by-uid/{uid}": Sample(params={"uid": "none"}),
+    "DELETE /api/catalog/push-sources/{name}": Sample(params={"name": "none"}, answers=MISSING),
+    "POST /api/catalog/deleted/{uid}/restore": Sample(params={"uid": "none"}, answers=MISSING),
     "POST /me/stars": Sample(form={"ref": "component:default/ledger", "on": "1"}),
     "GET /problems/lines": Sample(
         query="source=test&path=0001.yaml&line=1", answers=(200, 404), quotes=True
@@ -261,6 +325,24 @@ SAMPLES: Final[Mapping[str, Sample]] = {
     ),
     "GET /search": Sample(query="q=ledger"),
     "GET /search/palette": Sample(query="q=ledger"),
+    # Registered locations
+    "POST /api/catalog/locations": Sample(
+        json={"type": "file", "target": "/etc/hostname"}, answers=(400,)
+    ),
+    "POST /api/catalog/locations/by-query": Sample(json={}),
+    "POST /api/catalog/analyze-location": Sample(
+        json={"location": {"type": "url", "target": "javascript:alert(1)"}}, answers=(400,)
+    ),
+    "GET /api/catalog/locations/by-entity/{kind}/{namespace}/{name}": Sample(
+        params=ENTITY, answers=MISSING, quotes=True
+    ),
+    "GET /api/catalog/locations/{id}": Sample(params={"id": NOBODYS}, answers=MISSING),
+    "PUT /api/catalog/locations/{id}": Sample(
+        params={"id": NOBODYS}, json={"type": "url", "target": "https://x"}, answers=MISSING
+    ),
+    "DELETE /api/catalog/locations/{id}": Sample(params={"id": NOBODYS}, answers=MISSING),
+    "POST /register": Sample(form={"url": "javascript:alert(1)"}, answers=(422,)),
+    "POST /locations/{id}/remove": Sample(params={"id": "none"}, answers=MISSING),
     "GET /sources/{name}": Sample(params={"name": "test"}),
     "POST /sources/{name}/refresh": Sample(params={"name": "test"}),
     "POST /jobs/{plugin}/{name}/run": Sample(params={"plugin": "catalog", "name": "look"}),
@@ -285,6 +367,14 @@ SAMPLES: Final[Mapping[str, Sample]] = {
     "POST /hooks/{plugin}/{name}": Sample(
         params={"plugin": "none", "name": "none"}, answers=MISSING
     ),
+    # Deliveries of other systems
+    "GET /deliveries/{number:int}": Sample(params=NUMBER, answers=MISSING),
+    "POST /deliveries/{number:int}/replay": Sample(params=NUMBER, answers=MISSING),
+    "GET /deliveries/hooks/{plugin}/{name}": Sample(
+        params={"plugin": "none", "name": "none"}, answers=MISSING
+    ),
+    "GET /api/deliveries/{number:int}": Sample(params=NUMBER, answers=MISSING),
+    "POST /api/deliveries/{number:int}/replay": Sample(params=NUMBER, answers=MISSING),
     # One's own
     "GET /me/access": Sample(own=True),
     "GET /me/sessions": Sample(own=True),

@@ -1,20 +1,18 @@
 """What a provider, a site or a person could try: each is refused, noted and audited."""
 
-import hmac
 import json
 import re
 import threading
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from browsers import Browser, number_on
 from cryptography.hazmat.primitives.asymmetric import rsa
-from joserfc import jws
-from joserfc.jwk import OctKey, RSAKey
+from hostile_tokens import TOKENS, Change, with_claims, with_header
 from python_provider import PythonProvider, as_json, half_hash, other_key, python_provider
 from starlette.testclient import TestClient
 
@@ -22,8 +20,6 @@ from callboard.audit import entries
 from callboard.testing import Clock
 from callboard_web.sign_in import attempts, service, views
 from callboard_web.sign_in.discovery import MOST_FORCED
-
-Change = Callable[[PythonProvider], None]
 
 
 @pytest.fixture
@@ -159,141 +155,6 @@ def test_few_are_under_way_in_one_browser(browser: Browser, portal: Any) -> None
 # Tokens
 
 
-def _claims(**claims: Any) -> Change:
-    def change(server: PythonProvider) -> None:
-        now = int(server.now())
-        moved = {
-            name: now + value if isinstance(value, int) and name in ("exp", "iat", "nbf") else value
-            for name, value in claims.items()
-        }
-        server.claims.update(moved)
-
-    return change
-
-
-def _encoded(value: bytes) -> str:
-    return urlsafe_b64encode(value).rstrip(b"=").decode()
-
-
-def _none_algorithm(server: PythonProvider) -> None:
-    parts = [{"alg": "none"}, server.standard_claims()]
-    server.id_token = ".".join([*(_encoded(json.dumps(part).encode()) for part in parts), ""])
-
-
-def _secret_of_public_key(server: PythonProvider) -> None:
-    """The classic confusion: a signature by HMAC whose secret is the published key."""
-    assert isinstance(server.key, RSAKey)
-    parts = [{"alg": "HS256", "kid": server.key.kid}, server.standard_claims()]
-    text = ".".join(_encoded(json.dumps(part).encode()) for part in parts)
-    secret = server.key.as_pem(private=False)
-    server.id_token = f"{text}.{_encoded(hmac.digest(secret, text.encode(), 'sha256'))}"
-
-
-def _client_secret(server: PythonProvider) -> None:
-    server.id_token = jws.serialize_compact(
-        {"alg": "HS256"}, json.dumps(server.standard_claims()),
-        OctKey.import_key(server.client_secret), algorithms=["HS256"],
-    )  # fmt: skip
-
-
-def _unknown_key(server: PythonProvider) -> None:
-    published, server.key = server.key, other_key("RSA", "unknown")
-    server.published = [published]
-
-
-def _same_number(server: PythonProvider) -> None:
-    published, server.key = server.key, other_key("RSA", "one")
-    server.published = [published]
-
-
-def _key_in_header(server: PythonProvider) -> None:
-    published, server.key = server.key, other_key("RSA", "one")
-    server.published = [published]
-    server.id_token = server.sign(server.standard_claims(), jwk=server.key.as_dict(private=False))
-
-
-def _key_of_another_kind(server: PythonProvider) -> None:
-    server.published = [other_key("EC", "one")]
-
-
-def _changed_after_signing(server: PythonProvider) -> None:
-    header, _payload, signature = server.sign(server.standard_claims()).split(".")
-    claims = json.dumps({**server.standard_claims(), "sub": "1"}).encode()
-    payload = urlsafe_b64encode(claims).rstrip(b"=").decode()
-    server.id_token = f"{header}.{payload}.{signature}"
-
-
-def _token(text: str) -> Change:
-    def change(server: PythonProvider) -> None:
-        server.id_token = text
-
-    return change
-
-
-def _tokens(**values: Any) -> Change:
-    return lambda server: server.tokens.update(values)
-
-
-def _header(**header: Any) -> Change:
-    def change(server: PythonProvider) -> None:
-        server.id_token = server.sign(server.standard_claims(), **header)
-
-    return change
-
-
-def _userinfo(told: dict[str, Any]) -> Change:
-    def change(server: PythonProvider) -> None:
-        server.userinfo = told
-
-    return change
-
-
-TOKENS: Mapping[str, tuple[Change, str]] = {
-    "wrong nonce": (_claims(nonce="of another sign-in"), "nonce"),
-    "no nonce": (_claims(nonce=None), "nonce"),
-    "alg none": (_none_algorithm, "alg"),
-    "HS256 with the public key": (_secret_of_public_key, "alg"),
-    "HS256 with the client secret": (_client_secret, "alg"),
-    "other audience": (_claims(aud="another-application"), "aud"),
-    "several audiences without azp": (_claims(aud=["callboard", "another"]), "azp"),
-    "azp of another": (_claims(azp="another-application"), "azp"),
-    "no audience": (_claims(aud=None), "aud"),
-    "other issuer": (_claims(iss="https://evil.example"), "iss"),
-    "issuer with a slash": (_claims(iss="/"), "iss"),
-    "expired": (_claims(exp=-61), "exp"),
-    "no expiry": (_claims(exp=None), "exp"),
-    "issued in the future": (_claims(iat=120), "iat"),
-    "not issued": (_claims(iat=None), "iat"),
-    "not yet": (_claims(nbf=120), "nbf"),
-    "expiry is no number": (_claims(exp="9999999999"), "exp"),
-    "no subject": (_claims(sub=None), "sub"),
-    "empty subject": (_claims(sub=""), "sub"),
-    "long subject": (_claims(sub="x" * 256), "sub"),
-    "subject is a list": (_claims(sub=["7"]), "sub"),
-    "subject with a line break": (_claims(sub="7\r\nx"), "sub"),
-    "at_hash of another token": (_claims(at_hash=half_hash("another")), "at_hash"),
-    "unknown key": (_unknown_key, "kid"),
-    "other key of the same number": (_same_number, "signature"),
-    "key in the header": (_key_in_header, "signature"),
-    "key of another kind": (_key_of_another_kind, "kid"),
-    "changed after signing": (_changed_after_signing, "signature"),
-    "a logout token": (_header(typ="logout+jwt"), "token"),
-    "critical extension": (_header(crit=["exp"], exp=1), "token"),
-    "garbage": (_token("garbage"), "token"),
-    "empty parts": (_token(".."), "token"),
-    "five parts": (_token("a.b.c.d.e"), "token"),
-    "not ASCII": (_token("é.é.é"), "token"),
-    "nested": (_token("W1tb." * 2 + "x"), "token"),
-    "huge": (_token("a" * 300_000 + ".b.c"), "token"),
-    "no ID token": (_tokens(id_token=None), "token"),
-    "ID token is a number": (_tokens(id_token=7), "token"),
-    "no access token": (_tokens(access_token=""), "exchange"),
-    "token of another type": (_tokens(token_type="mac"), "exchange"),
-    "userinfo of another": (_userinfo({"sub": "8", "name": "Bob"}), "userinfo"),
-    "userinfo without subject": (_userinfo({"name": "Bob"}), "userinfo"),
-}
-
-
 @pytest.mark.parametrize("case", TOKENS)
 def test_a_token_that_is_wrong(
     portal: Any, browser: Browser, server: PythonProvider, case: str
@@ -309,9 +170,11 @@ def test_a_token_that_is_wrong(
 @pytest.mark.parametrize(
     "change",
     [
-        _claims(exp=-59), _claims(iat=59), _claims(nbf=59), _claims(aud=["callboard"]),
-        _claims(aud=["callboard", "another"], azp="callboard"),
-        _claims(at_hash=half_hash("access-1")), _header(typ="JWT"), _header(x5t="x", extra="y"),
+        with_claims(exp=-59), with_claims(iat=59), with_claims(nbf=59),
+        with_claims(aud=["callboard"]),
+        with_claims(aud=["callboard", "another"], azp="callboard"),
+        with_claims(at_hash=half_hash("access-1")), with_header(typ="JWT"),
+        with_header(x5t="x", extra="y"),
     ],
 )  # fmt: skip
 def test_a_token_that_is_only_unusual(
@@ -676,100 +539,6 @@ def test_very_many_groups(portal: Any, browser: Browser, server: PythonProvider)
 def test_claims_with_zero_characters(portal: Any, browser: Browser, server: PythonProvider) -> None:
     server.claims = {"name": "A\0da", "email": "a\0@example.com", "groups": ["x\0y", None, 7, {}]}
     assert browser.sign_in(server).status_code == 303
-
-
-# Logout by the provider
-
-
-def logout_token(server: PythonProvider, **changed: Any) -> str:
-    now = int(server.now())
-    header = changed.pop("header", {"typ": "logout+jwt"})
-    claims = {
-        "iss": server.issuer, "aud": server.client_id, "iat": now, "exp": now + 120,
-        "jti": "number-1", "sub": "7", "sid": "session-1",
-        "events": {"http://schemas.openid.net/event/backchannel-logout": {}}, **changed,
-    }  # fmt: skip
-    return server.sign(claims, **header)
-
-
-@pytest.fixture
-def signed_in(browser: Browser, server: PythonProvider) -> Browser:
-    server.claims = {"sid": "session-1"}
-    assert browser.sign_in(server).status_code == 303
-    assert browser.signed_in
-    return browser
-
-
-def tell(browser: Browser, token: str, provider: str = "company") -> int:
-    answer = browser.another().client.post(
-        f"/sign-out/backchannel/{provider}", data={"logout_token": token}
-    )
-    assert answer.headers["cache-control"] == "no-store"
-    assert not answer.headers.get_list("set-cookie")
-    return int(answer.status_code)
-
-
-@pytest.mark.parametrize(
-    "changed", [{}, {"sid": None}, {"sub": None}, {"header": {"typ": "JWT"}}, {"exp": None}]
-)
-def test_a_logout_token_ends_the_session(
-    signed_in: Browser, server: PythonProvider, changed: dict[str, Any]
-) -> None:
-    assert tell(signed_in, logout_token(server, **changed)) == 200
-    assert not signed_in.signed_in
-
-
-def test_a_logout_token_of_another_session_ends_none(
-    signed_in: Browser, server: PythonProvider
-) -> None:
-    assert tell(signed_in, logout_token(server, sid="session-2")) == 200
-    assert signed_in.signed_in
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"iss": "https://evil.example"}, {"aud": "another"}, {"aud": None}, {"iat": None},
-        {"iat": 0}, {"exp": 1}, {"events": None}, {"events": {}}, {"events": {"x": {}}},
-        {"events": []}, {"jti": None}, {"nonce": "any"}, {"sub": None, "sid": None},
-        {"header": {"typ": "at+jwt"}}, {"header": {"alg": "RS256", "kid": "unknown"}},
-    ],
-)  # fmt: skip
-def test_a_logout_token_that_is_wrong(
-    portal: Any, signed_in: Browser, server: PythonProvider, changed: dict[str, Any]
-) -> None:
-    assert tell(signed_in, logout_token(server, **changed)) == 400
-    assert signed_in.signed_in
-    assert attempts.latest(portal.runtime.database, limit=1)[0].result == "failed"
-
-
-def test_a_logout_token_is_obeyed_once(signed_in: Browser, server: PythonProvider) -> None:
-    token = logout_token(server)
-    assert tell(signed_in, token) == 200
-    assert signed_in.sign_in(server).status_code == 303
-    assert tell(signed_in, token) == 400
-    assert signed_in.signed_in
-
-
-def test_an_id_token_is_no_logout_token(signed_in: Browser, server: PythonProvider) -> None:
-    assert tell(signed_in, server.sign(server.standard_claims())) == 400
-    assert tell(signed_in, "") == 400
-    assert tell(signed_in, "x" * 1000) == 400
-    assert tell(signed_in, logout_token(server), "other") == 400
-    assert signed_in.signed_in
-
-
-def test_a_frame_of_the_provider_signs_out(signed_in: Browser, server: PythonProvider) -> None:
-    frame = signed_in.another()
-    path = "/sign-out/frontchannel/company"
-    wrong = frame.get(path, params={"iss": "https://evil.example", "sid": "session-1"})
-    assert wrong.status_code == 200
-    assert frame.get(path, params={"iss": server.issuer}).status_code == 200
-    assert signed_in.signed_in
-    answer = frame.get(path, params={"iss": server.issuer, "sid": "session-1"})
-    assert f"frame-ancestors {server.address}" in answer.headers["content-security-policy"]
-    assert "frame-ancestors 'none'" in frame.get("/sign-in").headers["content-security-policy"]
-    assert not signed_in.signed_in
 
 
 def test_no_other_path_is_let_by_without_a_token(browser: Browser) -> None:

@@ -118,7 +118,8 @@ def stage(
     }
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres_server")
-        settings["database"] = {"url": server.url(server.create())}
+        name = server.create(request.getfixturevalue("schema_branches"))
+        settings["database"] = {"url": server.url(name)}
     config = folder / "callboard.yaml"
     config.write_text(yaml.safe_dump(settings))
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from callboard.entities import EntityRef
+from callboard.people import entity_name
 from callboard_web.sign_in.claims import at_path, groups_at, plain, proven_email, title_of
-from callboard_web.sign_in.groups import entity_name, match_groups
+from callboard_web.sign_in.groups import match_groups
 from callboard_web.sign_in.resolver import Resolution, resolve
 from callboard_web.sign_in.settings import GroupRule, ProviderSettings, SignInSettings
 

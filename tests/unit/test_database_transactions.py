@@ -369,6 +369,26 @@ def test_a_connection_that_is_cut_is_told_and_made_anew(
         assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
+@pytest.mark.postgres
+def test_a_connection_that_was_cut_while_it_rested_is_replaced(
+    postgres_database: Database, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read() -> object:
+        with postgres_database.read() as connection:
+            return connection.execute(text("SELECT pg_backend_pid()")).scalar()
+
+    first = read()
+    assert read() == first
+    postgres_server.execute(f"SELECT pg_terminate_backend({first})")
+    with pytest.raises(NotReadyError):  # used a moment ago: nobody asked it
+        read()
+    second = read()
+    assert second != first
+    monkeypatch.setattr("callboard.database.idle.IDLE_SECONDS", 0)
+    postgres_server.execute(f"SELECT pg_terminate_backend({second})")
+    assert read() not in {first, second}
+
+
 def test_too_few_connections_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("callboard.database.engine.POOL_SECONDS", 0.1)
     with closing(Database(f"sqlite:///{tmp_path}/a.sqlite3", pool_size=1)) as database:

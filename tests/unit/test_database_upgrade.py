@@ -220,6 +220,41 @@ def test_migrations_that_cannot_be_read_name_their_plugin(
         inspect_schema(empty, [branch])
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        'revision = "0002"  # of its own',
+        'revision = "0002"\ndown_revision = "0000"',
+        'revision = "0002"\ndown_revision = None',
+        'revision = "0002"\ndown_revision = "0002"',
+        'revision = "0001"\ndown_revision = "0001"',
+        'revision = "0002"\ndown_revision = ("0001",)',
+        'revision = "00" + "02"\ndown_revision = "0001"',
+        'revision = "0002"\ndown_revision = "0001"\nbranch_labels = ("own",)',
+        'revision = "0002"\ndown_revision = "0001"\ndepends_on = "0001"',
+        'revision = "0002"\ndown_revision = "0001"\nrevision = "0003"',
+    ],
+)
+def test_only_a_plain_line_of_revisions_is_read_without_alembic(add: Add, content: str) -> None:
+    branch = add("hello")
+    assert branch.newest() == "0001"
+    (branch.directory / "0002_other.py").write_text(content)
+    assert branch.newest() is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "revision: str = '0002'\ndown_revision: Union[str, None] = '0001'\nbranch_labels = None",
+        'down_revision = "0001"\nrevision = "0002"\nbranch_labels: str | None = None',
+    ],
+)
+def test_the_newest_revision_is_the_one_that_alembic_finds(add: Add, content: str) -> None:
+    branch = add("hello")
+    (branch.directory / "0002_other.py").write_text(f"from typing import Union\n{content}\n")
+    assert branch.newest() == branch.script().get_current_head() == "0002"
+
+
 def test_a_folder_of_migrations_that_is_missing_is_told(empty: Database, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="there is no such folder"):
         inspect_schema(empty, [Branch("hello", tmp_path / "none")])

@@ -1,13 +1,13 @@
 """Every document of the corpus of real descriptors against its manifest, one by one."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from callboard.errors import NotFoundError
+from callboard.testing import absent
 from callboard_catalog.descriptors import (
     Document,
     Fault,
@@ -28,9 +28,7 @@ REGISTRY = KindRegistry()
 def _manifest(name: str) -> dict[str, list[dict[str, Any]]]:
     path = CORPUS / name / "manifest.json"
     if not path.exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"the corpus is missing: {path}")
-        pytest.skip(f"the corpus of real descriptors is not at {CORPUS}")
+        absent(f"the corpus of real descriptors is not at {CORPUS}")
     manifest: dict[str, list[dict[str, Any]]] = json.loads(path.read_bytes())
     return manifest
 

@@ -24,7 +24,7 @@ from callboard_catalog.descriptors import (
     read_documents,
     relations,
 )
-from callboard_catalog.ingest import Parser
+from callboard_catalog.ingest.parse import Parser
 from callboard_web.translations import TranslationStore
 
 STORE = TranslationStore({})
@@ -134,7 +134,7 @@ def _parser() -> Parser:
         registry=REGISTRY,
         limits=Limits(file_size=4000, documents=4, depth=8, aliases=20, nodes=40),
         origin_of=lambda path: Origin(location=f"file:{path}"),
-        read=_read,
+        read=lambda base, path: _read(path),
         blob_of=lambda path: "",
         processors=[Contributed("hello", EntityProcessor(name="fail", process=_process))],
         context_for=lambda plugin, path: None,  # type: ignore[arg-type,return-value]

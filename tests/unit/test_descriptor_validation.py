@@ -107,6 +107,18 @@ def test_the_root_is_closed_and_complete() -> None:
     assert codes(document) == ["missing-spec"]
 
 
+def test_keys_that_differ_only_in_case() -> None:
+    document = component()
+    document["metadata"] |= {"extra": {"tier": "1", "Tier": "2", "other": "3"}}
+    document["spec"]["ports"] = [{"http": 80}, {"http": 80, "HTTP": 81}]
+    found = faults(document)
+    assert [(fault.code, fault.path) for fault in found] == [
+        ("same-key", ("metadata", "extra", "Tier")),
+        ("same-key", ("spec", "ports", 1, "HTTP")),
+    ]
+    assert "spec.ports[1].HTTP and spec.ports[1].http" in str(found[1].message)
+
+
 def test_kinds_and_versions() -> None:
     [fault] = faults({**component(), "kind": "component"})
     assert (fault.code, fault.path) == ("unknown-kind", ("kind",))

@@ -6,10 +6,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote
 
 import pytest
 
+from callboard.contributions import FileSource, SourceContext, Sources
+from callboard.doctor import contributed_checks, examine
 from callboard.plugins import Guard, PluginRecord, Plugins, PluginState
 
 ROOT = Path(__file__).parents[2]
@@ -48,18 +51,42 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_first_sample_is_a_plugin() -> None:
-    path = SAMPLES / "first/callboard_oncall.py"
-    found = importlib.util.spec_from_file_location("callboard_oncall_first", path)
+    plugins = load(SAMPLES / "first/callboard_oncall.py", "oncall")
+    assert [card.key for card in plugins.contributions.entity_cards] == ["oncall.oncall"]
+
+
+def test_the_sample_of_files_gives_annotations_and_checks(tmp_path: Path) -> None:
+    plugins = load(SAMPLES / "files/callboard_shelf.py", "shelf")
+    file = tmp_path / "shop/orders/catalog-info.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"kind: Component")
+    host = SimpleNamespace(settings=SimpleNamespace(path=tmp_path))
+    (contributed,) = plugins.contributions.entity_sources
+    assert isinstance(contributed.value, Sources)
+    (source,) = contributed.value.sources(host)
+    assert isinstance(source, FileSource)
+    context = SourceContext(host=host)
+    (found,) = source.list(context)
+    assert found.annotations == {"shelf.example.com/project-slug": "shop/orders"}
+    assert list(source.read(context, [found])) == [(found.path, b"kind: Component")]
+    for status in ("ok", "bad"):
+        checks = contributed_checks(plugins.contributions.checks, lambda plugin: host)
+        assert [item.status for item in examine(checks)] == [status]
+        host.settings.path = tmp_path / "gone"
+
+
+def load(path: Path, name: str) -> Plugins:
+    found = importlib.util.spec_from_file_location(f"callboard_{name}_sample", path)
     assert found is not None
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     plugins = Plugins(Guard())
-    record = PluginRecord(name="oncall")
+    record = PluginRecord(name=name)
     plugins.add(record, module)
     plugins.finish()
     assert record.state is PluginState.LOADED, record.reason
-    assert [card.key for card in plugins.contributions.entity_cards] == ["oncall.oncall"]
+    return plugins
 
 
 @pytest.mark.slow

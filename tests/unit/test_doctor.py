@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from callboard.contributions import Checks
 from callboard.database import Branch, Database
 from callboard.doctor import (
     Check,
     Finding,
+    contributed_checks,
     database_check,
     examine,
     exit_code,
@@ -29,6 +31,7 @@ from callboard.doctor import (
 )
 from callboard.doctor.machine import find_mismatches
 from callboard.errors import NotReadyError, SettingsError
+from callboard.plugins import Contributed
 from callboard.plugins.records import PluginRecord, PluginState
 from callboard.settings import CORE_SECTIONS, load_settings
 
@@ -136,6 +139,30 @@ def test_plugins_are_told_with_their_reasons() -> None:
     assert titles(found, "bad") == ["Plugin broken 2.0 is failed", "Plugin old is incompatible"]
     assert titles(found, "warn") == ["Plugin shaky had 3 errors"]
     assert found[1].detail == "ImportError"
+
+
+def test_a_plugin_that_gives_no_checks_is_a_finding_beside_the_others() -> None:
+    def fail(host: object) -> list[Check]:
+        raise RuntimeError("no such table password=geheim12")
+
+    given = {
+        "broken": fail,
+        "good": lambda host: [Check("Good", lambda: [Finding("ok", "The server answers.")])],
+        "wrong": lambda host: ["a text"],
+    }
+    contributed = [
+        Contributed(name, Checks(checks=checks))  # type: ignore[arg-type]
+        for name, checks in given.items()
+    ]
+    found = examine(contributed_checks(contributed, lambda plugin: None))  # type: ignore[arg-type, return-value]
+    assert [(item.status, item.title) for item in found] == [
+        ("bad", "Plugin broken"),
+        ("ok", "The server answers."),
+        ("bad", "Plugin wrong"),
+    ]
+    assert "no such table" in found[0].detail
+    assert "geheim12" not in found[0].detail
+    assert "expected callboard.doctor.Check" in found[2].detail
 
 
 def test_versions_fit_here() -> None:

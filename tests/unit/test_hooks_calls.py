@@ -187,10 +187,20 @@ def test_callboard_catalog_columns() -> None:
 
 def test_callboard_entity_sources() -> None:
     given = contributions.SourceDocument(path="orders", content="kind: Component")
-    plugins = load_example("callboard_entity_sources", read_inventory=lambda context: [given])
-    source = only(plugins.contributions.entity_sources)
-    assert list(source.value.read(contributions.SourceContext(host=None))) == [given]  # type: ignore[arg-type]
-    assert source.value.every == timedelta(minutes=5)
+    listed = contributions.SourceFile(path="a/catalog-info.yaml", version="1")
+    plugins = load_example(
+        "callboard_entity_sources",
+        read_inventory=lambda context: [given],
+        list_objects=lambda context: [listed],
+        read_objects=lambda context, files: [(file.path, b"kind: API") for file in files],
+    )
+    context = contributions.SourceContext(host=None)  # type: ignore[arg-type]
+    bucket, inventory = (item.value for item in plugins.contributions.entity_sources)
+    assert isinstance(inventory, contributions.EntitySource)
+    assert isinstance(bucket, contributions.FileSource)
+    assert list(inventory.read(context)) == [given]
+    assert list(bucket.read(context, list(bucket.list(context)))) == [(listed.path, b"kind: API")]
+    assert inventory.every == bucket.every == timedelta(minutes=5)
 
 
 def test_callboard_entity_processors() -> None:
@@ -202,8 +212,11 @@ def test_callboard_entity_processors() -> None:
 
 
 def test_callboard_kinds() -> None:
-    kind = only(load_example("callboard_kinds").contributions.kinds)
+    kind, field = load_example("callboard_kinds").contributions.kinds
+    assert isinstance(kind.value, contributions.Kind)
+    assert isinstance(field.value, contributions.EntityField)
     assert (kind.key, kind.value.api_versions) == ("hello.Robot", ("example.com/v1",))
+    assert (field.key, field.value.path) == ("hello.tier", "spec.tier")
 
 
 def test_callboard_search_sources() -> None:
@@ -223,6 +236,26 @@ def test_callboard_waiting() -> None:
     plugins = load_example("callboard_waiting", reviews_for=lambda context: [item])
     waiting = only(plugins.contributions.waiting)
     assert waiting.value.read(contributions.PageContext(**page_context())) == [item]
+
+
+def test_callboard_page_notes() -> None:
+    note = only(load_example("callboard_page_notes").contributions.page_notes)
+    assert note.key == "hello.practice"
+    assert note.value.title.text == "This portal is for practice."
+
+
+def test_callboard_demo_parts(tmp_path: Path) -> None:
+    def write_greeting(context: contributions.DemoContext) -> dict[str, Any]:
+        (context.folder / "greeting").write_text("Hello", encoding="utf-8")
+        return {"portal": {"title": "Hello"}}
+
+    plugins = load_example("callboard_demo_parts", write_greeting=write_greeting)
+    part = only(plugins.contributions.demo_parts)
+    context = contributions.DemoContext(
+        folder=tmp_path, repositories={}, made_at=datetime.now(UTC), now=datetime.now(UTC)
+    )
+    assert part.key == "hello.greeting"
+    assert part.value.prepare(context) == {"portal": {"title": "Hello"}}
 
 
 def test_callboard_activity() -> None:
@@ -310,6 +343,17 @@ def test_callboard_metrics() -> None:
     assert [sample.value for sample in metric.value.read(None)] == [3]
 
 
+def test_callboard_checks() -> None:
+    from callboard.doctor import Check, Finding, contributed_checks, examine
+
+    def look_at_servers(host: str) -> list[Check]:
+        return [Check("Server a", lambda: [Finding("ok", f"{host} a answers.")])]
+
+    found = load_example("callboard_checks", look_at_servers=look_at_servers).contributions.checks
+    checks = contributed_checks(found, lambda plugin: f"{plugin}'s")  # type: ignore[arg-type, return-value]
+    assert [(item.status, item.title) for item in examine(checks)] == [("ok", "hello's a answers.")]
+
+
 def test_callboard_commands() -> None:
     import typer
 
@@ -343,7 +387,7 @@ def test_a_hook_that_gives_the_wrong_type_fails_its_plugin_alone() -> None:
     plugins.finish()
     assert record.state is PluginState.FAILED
     assert record.reason == "TypeError: callboard_jobs gave str, expected Job."
-    assert only(plugins.contributions.kinds).value.name == "Robot"
+    assert [item.value.name for item in plugins.contributions.kinds] == ["Robot", "tier"]
 
 
 def test_a_hook_with_a_misspelt_name_fails_its_plugin() -> None:
@@ -371,3 +415,49 @@ def test_code_of_a_contribution_that_raises_is_an_error_of_its_plugin() -> None:
     assert isinstance(result, PluginError)
     assert (result.plugin, result.kind) == ("hello", "raised")
     assert plugins.records["hello"].errors == 1
+
+
+def test_callboard_cluster_watches() -> None:
+    from callboard.kubernetes import Resource
+
+    runs = Resource("tekton.dev", "v1", "pipelineruns", "PipelineRun")
+    told: list[str] = []
+    given = {"PIPELINE_RUNS": runs, "keep_runs": told.append}
+    loaded = load_example("callboard_cluster_watches", **given)
+    watch = only(loaded.contributions.cluster_watches).value
+    assert watch.resource.key == "pipelineruns.tekton.dev"
+    watch.changed("context")
+    assert told == ["context"]
+
+
+def test_callboard_cluster_rules() -> None:
+    from callboard.kubernetes.manifests import Manifests
+
+    rules = load_example("callboard_cluster_rules").contributions.cluster_rules
+    text = Manifests("callboard", "portal").write(rules)
+    assert "# hello, read: Shows runs." in text
+    assert 'resources: ["pipelineruns"]' in text
+
+
+def test_callboard_code_hosts() -> None:
+    from callboard.repositories.hosts import host_of
+
+    class Forge:
+        def __init__(self, web: str) -> None:
+            self.web = web
+
+    given = [Forge("https://git.example.org"), Forge("https://git.example.org/forge")]
+    loaded = load_example("callboard_code_hosts", make_hosts=lambda host: given)
+    hosts: Any = only(loaded.contributions.code_hosts).value.hosts(None)
+    assert host_of(hosts, "https://git.example.org/shop/orders.git") is given[0]
+    assert host_of(hosts, "https://git.example.org/forge/shop/orders") is given[1]
+    assert host_of(hosts, "git@git.example.org:shop/orders.git") is given[0]
+    assert host_of(hosts, "https://git.example.com/shop/orders.git") is None
+
+
+def test_callboard_delivery_follows() -> None:
+    given = contributions.DeliveryFollow(status="ok", text="Run 7", path="/hello/7")
+    plugins = load_example("callboard_delivery_follows", runs_of_delivery=lambda context: [given])
+    follows = only(plugins.contributions.delivery_follows).value
+    context = contributions.DeliveryContext(number=7, **page_context())
+    assert follows.read(context) == [given]

@@ -9,7 +9,8 @@ import pytest
 from callboard.database import Database
 from callboard.entities import Catalog
 from callboard.errors import NotAllowedError
-from callboard.hosting import PluginHost, Services
+from callboard.hosting import Services
+from callboard.plugin_host import PluginHost
 from callboard.settings import CORE_SECTIONS, load_settings
 from callboard.testing import Clock
 

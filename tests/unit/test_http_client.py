@@ -211,8 +211,8 @@ def test_refused_connection_is_not_ready(make: Callable[..., HttpClient]) -> Non
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(NotReadyError, match="did not answer"):
-        make(retries=1).get(f"http://127.0.0.1:{port}/a?token=secret-value")
+        with pytest.raises(NotReadyError, match="did not answer"):
+            make(retries=1).get(f"http://127.0.0.1:{port}/a?token=secret-value")
 
 
 def test_errors_hold_no_secret(server: Server, make: Callable[..., HttpClient]) -> None:
@@ -233,6 +233,16 @@ def test_logs_hold_no_secret(
     assert "token=***" in caplog.text
     assert "secret-value" not in caplog.text
     assert "s3cr3t-x" not in caplog.text
+
+
+def test_requests_are_logged_for_those_who_look_for_faults(
+    server: Server, make: Callable[..., HttpClient], caplog: pytest.LogCaptureFixture
+) -> None:
+    server.routes["/a"] = always(200)
+    for level, is_told in ((logging.INFO, False), (logging.DEBUG, True)):
+        with caplog.at_level(level):
+            make().get(server.url("/a"))
+        assert ("HTTP Request" in caplog.text) is is_told
 
 
 def test_large_answers_are_cut_off(server: Server, make: Callable[..., HttpClient]) -> None:
@@ -277,6 +287,21 @@ def test_private_hosts_are_refused(
 ) -> None:
     with pytest.raises(InputError, match="refused"):
         make(allow_hosts=()).get(server.url("/a", host))
+    assert server.seen == []
+
+
+@pytest.mark.parametrize("proxy", [None, "http://127.0.0.1:9"])
+def test_an_address_is_checked_without_asking_it(
+    server: Server, make: Callable[..., HttpClient], proxy: str | None
+) -> None:
+    client = make(allow_hosts=("127.0.0.2",), proxy=proxy)
+    client.check("http://127.0.0.2/a")
+    for url in (server.url("/a", "127.0.0.1"), "http://localhost/a"):
+        with pytest.raises(InputError, match="refused"):
+            client.check(url)
+    with pytest.raises(InputError):
+        client.check("ftp://127.0.0.2/a")
+    client.check("https://no-such-host.invalid/a")
     assert server.seen == []
 
 

@@ -133,6 +133,26 @@ def test_the_host_names_no_plugin() -> None:
     assert wrong == []
 
 
+ABOUT_CHECKOUTS = {
+    "test_repository_layout.py", "test_security_documents.py", "test_supply_chain.py",
+    "test_web_translations.py", "test_wheels.py",
+}  # fmt: skip
+"""Tests that have nothing to look at where the sources come without their repository."""
+
+
+def test_what_is_absent_fails_in_ci() -> None:
+    """Where a test needs a program or recorded files, `callboard.testing.absent` decides."""
+    tests = [*ROOT.glob("tests/**/*.py"), *ROOT.glob("plugins/*/tests/*.py")]
+    assert tests
+    wrong = [
+        str(path.relative_to(ROOT))
+        for path in tests
+        if path.name not in ABOUT_CHECKOUTS
+        and re.search(r"pytest\.(skip|importorskip)\(|mark\.skip\(", path.read_text("utf-8"))
+    ]
+    assert wrong == []
+
+
 def test_folders_of_packages_are_no_packages() -> None:
     folders = ["core", "catalog", "web", "plugins", "examples", "tools", "bench"]
     tests = [path for path in ROOT.glob("tests/**/") if path.name != "__pycache__"]

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from callboard.settings.schema import fields_of, members
-from callboard_web.runtime import SECTIONS
+from callboard_web.loading import SECTIONS
 
 ROOT = Path(__file__).parents[2]
 

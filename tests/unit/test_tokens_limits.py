@@ -17,6 +17,7 @@ from token_visits import (
 from callboard.testing import Clock
 from callboard_web.testing import PortalUnderTest
 from callboard_web.tokens import secret
+from callboard_web.tokens.limits import Buckets
 
 portal_settings = pytest.fixture(token_settings, params=DATABASES, name="portal_settings")
 
@@ -91,3 +92,15 @@ def test_an_address_with_many_wrong_tokens_is_told_to_wait(
     assert robot.get("/api/whoami", headers=by("cbd_bad")).status_code == 401
     # The audit log tells of it once a minute, not each time.
     assert len(actions(people, "portal.token.use")) == 1
+
+
+def test_to_ask_whether_there_is_one_takes_none(clock: Clock) -> None:
+    buckets = Buckets(clock)
+    for _ in range(5):
+        assert buckets.has("token", 60, 2)
+    assert buckets.take("token", 60, 2).remaining == 1
+    assert buckets.take("token", 60, 2).allowed
+    assert not buckets.has("token", 60, 2)
+    assert not buckets.take("token", 60, 2).allowed
+    clock.advance(1)
+    assert buckets.has("token", 60, 2)

@@ -53,7 +53,8 @@ def test_a_wrong_token_is_refused_and_never_nobody(
     told = answer.headers["www-authenticate"]
     assert told.startswith('Bearer realm="callboard", error="invalid_token"')
     assert reason in told
-    assert answer.json()["error"]["name"] == "InvalidTokenError"
+    told = answer.json()["error"]
+    assert (told["name"], told["cause"]["name"]) == ("AuthenticationError", "InvalidTokenError")
     # Pages of people answer machines in the same way, not with a form to sign in.
     assert robot.get("/", headers=by(text)).json()["response"] == {"statusCode": 401}
     entry = actions(people, "portal.token.use")[0]

@@ -197,7 +197,8 @@ def refused(robot: TestClient, token: str) -> str:
     """Give what the header says of a token that is refused."""
     answer = ask(robot, token)
     assert answer.status_code == 401, answer.text
-    assert answer.json()["error"]["name"] == "InvalidTokenError"
+    error = answer.json()["error"]
+    assert (error["name"], error["cause"]["name"]) == ("AuthenticationError", "InvalidTokenError")
     told = answer.headers["www-authenticate"]
     assert 'error="invalid_token"' in told
     return told.partition('error_description="')[2].rstrip('"')

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +16,7 @@ from callboard.contributions import Activity, ActivityContext, ActivityItem
 from callboard.entities import EntityRef
 from callboard.events.log import Fact
 from callboard.plugins import Guard, PluginRecord
-from callboard.testing import PostgresServer
+from callboard.testing import new_database
 from callboard_web.activity import runs
 from callboard_web.app import create_app
 from callboard_web.runtime import Runtime
@@ -71,10 +72,8 @@ def callboard_activity() -> Sequence[Activity]:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]:
     """Give a portal with a plugin that has words for its own events."""
-    url = f"sqlite:///{tmp_path / 'portal.sqlite3'}"
-    if request.param == "postgresql":
-        server: PostgresServer = request.getfixturevalue("postgres_server")
-        url = server.url(server.create())
+    stack = ExitStack()
+    url = stack.enter_context(new_database(request, request.param))
     folder = tmp_path / "shop"
     folder.mkdir()
     (folder / "catalog-info.yaml").write_text(CATALOG, encoding="utf-8")
@@ -94,6 +93,7 @@ def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]
     runtime.engine.read("shop")
     yield runtime
     runtime.stop()
+    stack.close()
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from callboard.plugins import PluginState
 from callboard.testing import Clock
 from callboard_web.administration import health, options, software, watchers
 from callboard_web.app import create_app
-from callboard_web.runtime import SECTIONS, Runtime
+from callboard_web.loading import SECTIONS
+from callboard_web.runtime import Runtime
 from callboard_web.testing import portal_under_test
 
 SECRET = "a-password-nobody-may-see"

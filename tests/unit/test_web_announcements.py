@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from starlette.testclient import TestClient
 
 from callboard import events
 from callboard.audit import entries
-from callboard.testing import PostgresServer
+from callboard.testing import new_database
 from callboard_web.app import create_app
 from callboard_web.runtime import Runtime
 from callboard_web.testing import portal_under_test
@@ -35,10 +36,8 @@ def clock() -> Clock:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def runtime(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Runtime]:
     """Give a portal whose visitors are administrators."""
-    url = f"sqlite:///{tmp_path / 'portal.sqlite3'}"
-    if request.param == "postgresql":
-        server: PostgresServer = request.getfixturevalue("postgres_server")
-        url = server.url(server.create())
+    stack = ExitStack()
+    url = stack.enter_context(new_database(request, request.param))
     config = tmp_path / "callboard.yaml"
     config.write_text(f"access: {{anonymous: administrator}}\ndatabase: {{url: '{url}'}}\n")
     runtime = Runtime.open(config, {"CALLBOARD_PLUGINS": ""}, clock=clock)
@@ -46,6 +45,7 @@ def runtime(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Ite
     runtime.start(worker=False, serve=False)
     yield runtime
     runtime.stop()
+    stack.close()
 
 
 @pytest.fixture

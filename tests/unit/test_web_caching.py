@@ -3,6 +3,7 @@
 import gzip
 import re
 import zlib
+from pathlib import Path
 from typing import Any
 
 import brotli
@@ -51,6 +52,27 @@ def test_static_files_are_compressed_when_they_are_asked_for() -> None:
     assert brotli.decompress(asset.compressed("br")) == asset.content
     assert asset.compressed("br") is asset.compressed("br")
     assert len(asset.compressed("br")) < len(asset.compressed("gzip")) < len(asset.content) / 3
+
+
+def test_modules_import_each_other_by_what_they_contain(tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    (folder / "log").mkdir(parents=True)
+    (folder / "main.js").write_text(
+        'import {\n  one,\n} from "./log/one.js";\nimport "./absent.js";'
+    )
+    (folder / "log" / "one.js").write_text('export { two } from "../two.js";')
+    (folder / "two.js").write_text("export const two = 2;")
+    first = Assets({"parts": tmp_path})
+    main, one, two = (first.named(f"parts/{name}.js") for name in ("main", "log/one", "two"))
+    assert main
+    assert one
+    assert two
+    assert one.content.decode() == f'export {{ two }} from "../two.{two.digest}.js";'
+    assert f'from "./log/one.{one.digest}.js";' in main.content.decode()
+    assert 'import "./absent.js";' in main.content.decode()
+    (folder / "two.js").write_text("export const two = 3;")
+    changed = Assets({"parts": tmp_path})
+    assert changed.url("parts/main.js") != first.url("parts/main.js")
 
 
 def _raw(client: TestClient, path: str, encoding: str) -> tuple[Any, bytes]:

@@ -225,6 +225,24 @@ def test_about_has_annotations_in_words(shop: PortalUnderTest) -> None:
     assert "view-url" not in about
 
 
+def test_a_page_asks_for_each_thing_once(shop: PortalUnderTest) -> None:
+    from sqlalchemy import event
+
+    asked: list[tuple[str, str]] = []
+
+    def note(*given: Any) -> None:
+        asked.append((given[2], repr(given[3])))
+
+    shop.client.get(ORDERS)
+    engine = shop.runtime.database.engine
+    event.listen(engine, "before_cursor_execute", note)
+    shop.client.get(ORDERS)
+    event.remove(engine, "before_cursor_execute", note)
+    twice = {statement for statement in asked if asked.count(statement) > 1}
+    assert asked
+    assert twice == set()
+
+
 def test_the_number_of_queries_does_not_grow_with_relations(shop: PortalUnderTest) -> None:
     from sqlalchemy import event
 

@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +25,7 @@ from callboard.contributions import (
 from callboard.database import Database
 from callboard.entities import EntityRef
 from callboard.plugins import PluginRecord
-from callboard.testing import Clock, PostgresServer
+from callboard.testing import Clock, new_database
 from callboard_catalog.service import CatalogService
 from callboard_web.app import create_app
 from callboard_web.home.arrangement import Arrangement
@@ -134,15 +135,13 @@ class Guest:
 def make(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Callable[..., TestClient]]:
     """Give the function that makes a portal with a catalog and a guest plugin."""
     made: list[Runtime] = []
+    stack = ExitStack()
 
     def portal(guest: Guest | None = None, more: str = "", role: str = "viewer") -> TestClient:
         folder = tmp_path / f"portal-{len(made)}"
         folder.mkdir()
         (folder / "catalog-info.yaml").write_text(CATALOG + more, encoding="utf-8")
-        url = f"sqlite:///{folder / 'portal.sqlite3'}"
-        if request.param == "postgresql":
-            server: PostgresServer = request.getfixturevalue("postgres_server")
-            url = server.url(server.create())
+        url = stack.enter_context(new_database(request, request.param))
         config = folder / "callboard.yaml"
         config.write_text(
             f"access: {{anonymous: {role}}}\ndatabase: {{url: '{url}'}}\n"
@@ -163,6 +162,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Callable[...
     yield portal
     for runtime in made:
         runtime.stop()
+    stack.close()
 
 
 def send(
@@ -268,8 +268,14 @@ def test_questions_to_the_database_do_not_grow_with_what_one_owns(
         happening.listen(
             engine, "before_cursor_execute", lambda *given, asked=asked: asked.append(given[2])
         )
-        client.get("/")
-        counts.append(len(asked))
+        counted = []
+        for _ in range(5):
+            asked.clear()
+            client.get("/")
+            # Whether policies changed is asked now and then, whoever reads what.
+            counted.append(sum("access_state" not in statement for statement in asked))
+        # Beside it others ask as well, such as what is to be sealed.
+        counts.append(min(counted))
     assert counts[0] == counts[1]
     assert counts[0] < 35
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from callboard.contributions import NavItem
-from callboard_web.portal import letters_of
+from callboard_web.shell import letters_of
 
 
 def _item(name: str, letter: str = "") -> NavItem:

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from starlette.testclient import TestClient
 
 from callboard import events
 from callboard.contributions import Event
+from callboard.database import Database
 from callboard.events.stream import Batch
 from callboard_web.runtime import Runtime
 from callboard_web.views import live
@@ -90,6 +91,32 @@ def test_browsers_that_cannot_listen_ask(client: TestClient, portal_runtime: Run
     assert told["change"]["subjects"] == ["component:default/live"]
     assert client.get("/live/changes?after=99999999").json()["change"] == {"all": True}
     assert client.get("/live/changes?after=x").json()["change"] is None
+
+
+def test_a_page_hears_what_changed_while_it_was_loaded(
+    client: TestClient, portal_runtime: Runtime
+) -> None:
+    _publish(portal_runtime)
+    newest = client.get("/live/changes").json()["id"]
+    told = client.get("/live/changes?ago=60000").json()
+    assert told["id"] == newest
+    assert "component:default/live" in told["change"]["subjects"]
+    # Nothing is younger than what is to come.
+    for ago in ("x", "-1", "999999999"):
+        assert client.get(f"/live/changes?ago={ago}").json()["change"] is None
+
+
+def test_the_number_of_a_moment(database: Database) -> None:
+    moment = datetime(2026, 3, 2, 8, tzinfo=UTC)
+    with database.write() as connection:
+        assert events.newest_before(connection, moment) == 0
+        for second in range(3):
+            at = moment + timedelta(seconds=second)
+            events.publish(connection, "component.seen", "x", at=at)
+        first = events.oldest(connection)
+        assert events.newest_before(connection, moment) == first - 1
+        assert events.newest_before(connection, moment + timedelta(seconds=1)) == first
+        assert events.newest_before(connection, moment + timedelta(hours=1)) == first + 2
 
 
 def test_more_pages_than_can_be_served_are_refused(

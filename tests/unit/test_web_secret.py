@@ -22,7 +22,7 @@ def url(request: pytest.FixtureRequest, tmp_path: object) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/portal.sqlite3"
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    return server.url(server.create())
+    return server.url(server.create(request.getfixturevalue("schema_branches")))
 
 
 def test_it_is_made_once_however_many_ask_at_once(url: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from callboard import audit
-from callboard.testing import PostgresServer
+from callboard.testing import new_database
 from callboard_web.app import create_app
 from callboard_web.testing import PortalUnderTest, sign_in_as
 from callboard_web.tokens import secret
@@ -67,13 +67,8 @@ def token_settings(request: pytest.FixtureRequest) -> Iterator[Mapping[str, Any]
         },
         "tokens": {"rate": 60, "burst": 5, "failures": 3},
     }
-    if request.param == "sqlite":
-        yield settings
-        return
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    name = server.create()
-    yield {**settings, "database": {"url": server.url(name)}}
-    server.drop(name)
+    with new_database(request, request.param) as url:
+        yield {**settings, "database": {"url": url}}
 
 
 class Visit:

@@ -19,19 +19,34 @@ from callboard_web.administration import views as administration
 from callboard_web.announcements import views as announcements
 from callboard_web.audit import views as audit
 from callboard_web.badges import views as badges
+from callboard_web.catalog_api import routes as catalog_api
+from callboard_web.catalog_api.fresh import Fresh
+from callboard_web.catalog_api.kept import Kept
+from callboard_web.catalog_api.shortcut import ShortWay
+from callboard_web.clusters import views as clusters
 from callboard_web.compression import CompressMiddleware
 from callboard_web.conditional import ConditionalMiddleware
 from callboard_web.cookies import HostCookieMiddleware
 from callboard_web.csrf import CsrfMiddleware
+from callboard_web.deletions import views as deletions
 from callboard_web.excerpts import views as excerpts
 from callboard_web.identity.address import TrustedProxies
-from callboard_web.identity.middleware import IdentityMiddleware
+from callboard_web.identity.middleware import Identifier, IdentityMiddleware
 from callboard_web.limits import BodyLimitMiddleware
+from callboard_web.locations import views as locations
 from callboard_web.maintenance import MaintenanceWatch
+from callboard_web.me import problems as my_problems
 from callboard_web.me import views as me
 from callboard_web.metrics import Metrics
-from callboard_web.middleware import ErrorMiddleware, HeadersMiddleware, MaintenanceMiddleware
+from callboard_web.middleware import (
+    ErrorMiddleware,
+    HeadersMiddleware,
+    Heading,
+    MaintenanceMiddleware,
+)
 from callboard_web.organisation import views as organisation
+from callboard_web.past import views as past
+from callboard_web.personal.secrets import shared_secret
 from callboard_web.portal import Portal
 from callboard_web.routing import prepared
 from callboard_web.saved_views import views as saved_views
@@ -46,8 +61,8 @@ from callboard_web.tokens import views_accounts as service_accounts
 from callboard_web.tokens import views_all as all_tokens
 from callboard_web.tokens.machines import Machines
 from callboard_web.tokens.middleware import BearerMiddleware
+from callboard_web.usage import views as usage
 from callboard_web.views import (
-    api,
     catalog,
     catalog_bulk,
     catalog_export,
@@ -68,16 +83,21 @@ from callboard_web.views import (
     sources,
     static,
 )
+from callboard_web.webhooks import api as webhooks_api
+from callboard_web.webhooks import views as webhooks
 
 if TYPE_CHECKING:
     from callboard_web.runtime import Runtime
 
 PAGES = (
+    catalog_api,
     home, activity, organisation, catalog, catalog_bulk, catalog_export, catalog_indexes,
-    saved_views, badges, stars, excerpts, entity, search, sources, problems, administration,
+    saved_views, badges, stars, excerpts, deletions, entity, search, sources, locations, problems,
+    past, administration,
     announcements, audit, access, access_policies, access_changes, access_api,
-    me, sessions, session_lists, sign_in, sign_ins, jobs, plugins, preferences,
-    flash, live, hooks, api, tokens_api, tokens, service_accounts, all_tokens, health, static,
+    me, my_problems, usage, sessions, session_lists, sign_in, sign_ins, jobs, plugins, preferences,
+    flash, live, hooks, webhooks, webhooks_api, clusters, tokens_api, tokens, service_accounts,
+    all_tokens, health, static,
 )  # fmt: skip
 
 
@@ -91,6 +111,8 @@ def create_app(runtime: "Runtime") -> FastAPI:
     app.state.metrics = Metrics(runtime)
     app.state.machines = machines = Machines.of(runtime, portal.sessions)
     portal.credentials.insert(0, machines.credential)
+    secret = shared_secret(runtime.database, "answers", runtime.now())
+    app.state.kept = Kept(runtime.portal.kept_answers, secret)
     app.state.metrics.registry.register(machines.metrics)
     for module in PAGES:
         app.router.routes.extend(prepared(module.ROUTES, runtime.database))
@@ -101,24 +123,22 @@ def create_app(runtime: "Runtime") -> FastAPI:
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_middleware(CsrfMiddleware, csrf=portal.csrf)
     app.add_middleware(BearerMiddleware, machines=machines)
-    app.add_middleware(
-        IdentityMiddleware,
-        credentials=portal.credentials,
-        trusted=TrustedProxies(runtime.portal.trusted_proxies),
-    )
-    app.add_middleware(
-        MaintenanceMiddleware, watch=MaintenanceWatch(runtime.database), now=runtime.now
-    )
+    identifier = Identifier(portal.credentials, TrustedProxies(runtime.portal.trusted_proxies))
+    app.add_middleware(IdentityMiddleware, identifier=identifier)
+    watch = MaintenanceWatch(runtime.database)
+    app.add_middleware(MaintenanceMiddleware, watch=watch, now=runtime.now)
     app.add_middleware(BodyLimitMiddleware)
     app.add_middleware(ErrorMiddleware, answer=errors.answer)
     app.add_middleware(ConditionalMiddleware)
     app.add_middleware(CompressMiddleware)
     app.add_middleware(HostCookieMiddleware, is_secure=portal.has_secure_address)
+    heading = Heading(app.state.metrics.observe, portal.has_secure_address)
+    app.add_middleware(HeadersMiddleware, heading=heading)
     app.add_middleware(
-        HeadersMiddleware,
-        observe=app.state.metrics.observe,
-        is_secure=portal.has_secure_address,
-    )
+        ShortWay, runtime=runtime, kept=app.state.kept,
+        fresh=Fresh(portal, app.state.kept, catalog_api.PAIRS), identifier=identifier,
+        machines=machines, watch=watch, heading=heading,
+    )  # fmt: skip
     return app
 
 

@@ -2,7 +2,9 @@
 
 import hashlib
 import mimetypes
-from collections.abc import Iterator, Mapping
+import posixpath
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -21,6 +23,7 @@ TOGETHER: Final[Mapping[str, tuple[str, ...]]] = {
 
 _SERVED: Final = frozenset({".css", ".js", ".mjs", ".svg", ".png", ".ico", ".woff2"})
 _TEXT: Final = frozenset({".css", ".js", ".mjs", ".svg"})
+_IMPORT: Final = re.compile(rb'(\b(?:from|import)\s*)"(\.\.?/[\w./-]+\.m?js)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +82,39 @@ class Assets:
         return self._by_name.get(name)
 
 
-def _files(root: Path, folder: Path) -> Iterator[Asset]:
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in _SERVED:
-            yield _asset(path.relative_to(root).as_posix(), path.read_bytes())
+def _files(root: Path, folder: Path) -> Iterable[Asset]:
+    found = sorted(folder.rglob("*"))
+    paths = {path.relative_to(root).as_posix(): path for path in found if path.suffix in _SERVED}
+    read: dict[str, Asset] = {}
+    for name in paths:
+        _read(name, paths, read, ())
+    return read.values()
+
+
+def _read(
+    name: str, paths: Mapping[str, Path], read: dict[str, Asset], asking: tuple[str, ...]
+) -> Asset:
+    """Read a file. Modules name each other plainly; what is served names them by their digests.
+
+    `asking` are those that import it. A circle stays as it is written, and the browser tells of it:
+    of its modules none could get its digest first.
+    """
+    if name in read:
+        return read[name]
+
+    def named(found: re.Match[bytes]) -> bytes:
+        folder, _, _ = found[2].decode().rpartition("/")
+        wanted = posixpath.normpath(posixpath.join(posixpath.dirname(name), found[2].decode()))
+        if wanted not in paths or wanted in (*asking, name):
+            return found[0]
+        asset = _read(wanted, paths, read, (*asking, name))
+        return found[1] + f'"{folder}/{posixpath.basename(asset.path)}"'.encode()
+
+    content = paths[name].read_bytes()
+    if paths[name].suffix in (".js", ".mjs"):
+        content = _IMPORT.sub(named, content)
+    read[name] = _asset(name, content)
+    return read[name]
 
 
 def _asset(name: str, content: bytes) -> Asset:

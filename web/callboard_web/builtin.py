@@ -15,10 +15,13 @@ from callboard_web.activity import parts as activity_parts
 from callboard_web.administration import parts as administration_parts
 from callboard_web.announcements import parts as announcements_parts
 from callboard_web.audit import parts as audit_parts
+from callboard_web.clusters import parts as clusters
+from callboard_web.deletions import parts as deletions
 from callboard_web.entities import cards, raw
 from callboard_web.graph import parts as graph
 from callboard_web.history import parts as history
 from callboard_web.home import parts as home
+from callboard_web.locations import parts as locations
 from callboard_web.me import parts as me_parts
 from callboard_web.organisation import parts as organisation
 from callboard_web.palette import parts as palette
@@ -28,6 +31,8 @@ from callboard_web.saved_views import parts as saved_views
 from callboard_web.sessions import parts as sessions
 from callboard_web.sign_in import parts as sign_in
 from callboard_web.tokens import parts as tokens
+from callboard_web.usage import parts as usage
+from callboard_web.webhooks import parts as webhooks
 
 _: Final = Translator("callboard")
 
@@ -85,6 +90,11 @@ PARTS: Final[tuple[Part, ...]] = (
     sessions.PART,
     sign_in.PART,
     tokens.PART,
+    webhooks.PART,
+    clusters.PART,
+    locations.PART,
+    deletions.PART,
+    usage.PART,
 )
 
 

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from callboard.entities import Entity, EntityRef
 from callboard.i18n import Text
+from callboard.kinds import EntityField
+from callboard_catalog.descriptors.kinds import value_at
 from callboard_catalog.query import ListResult
 from callboard_web.catalog_query import COLUMN_SORTS, COLUMNS, CatalogQuery
+from callboard_web.entities.words import plain
 from callboard_web.slots import Asker, Column
 
 if TYPE_CHECKING:
     from callboard_web.portal import Portal
+
+ADDED: Final = "field."
+"""What names of columns of added fields begin with; no plugin has this name."""
 
 COOKIE: Final = "callboard_columns"
 DENSITY_COOKIE: Final = "callboard_catalog_density"
@@ -63,6 +69,12 @@ def offered(portal: "Portal", query: CatalogQuery, remembered: Sequence[str]) ->
     chosen = set(query.columns) or {name for name in remembered if fits(name, query.kind)}
     if not chosen:
         chosen = {*usual(query.kind), *(item.key for item in own if len(query.kinds) == 1)}
+    added = [
+        Head(f"{ADDED}{field.name}", field.title, classes="p3",
+             shown=f"{ADDED}{field.name}" in chosen)
+        for field in portal.runtime.catalog.entity_fields
+        if field.column and _may_have(field, query)
+    ]  # fmt: skip
     heads = [
         Head(name, title, COLUMN_SORTS.get(name, ""), "", _classes(name), name in chosen)
         for name, title in COLUMNS.items()
@@ -70,7 +82,12 @@ def offered(portal: "Portal", query: CatalogQuery, remembered: Sequence[str]) ->
     plugins = [
         Head(item.key, item.value.title, "", item.plugin, "p2", item.key in chosen) for item in own
     ]
-    return [*heads[:-1], *plugins, heads[-1]]
+    return [*heads[:-1], *added, *plugins, heads[-1]]
+
+
+def _may_have(field: EntityField, query: CatalogQuery) -> bool:
+    kinds = {kind.lower() for kind in field.kinds}
+    return not kinds or not query.kinds or bool(kinds & set(query.kinds))
 
 
 def _classes(name: str) -> str:
@@ -84,6 +101,7 @@ class Table:
     result: ListResult
     heads: Sequence[Head]
     plugins: Mapping[str, Column]
+    added: Mapping[str, EntityField]
 
     def owner_title(self, ref: EntityRef) -> str:
         """Give what an owner, system or domain is called."""
@@ -97,6 +115,9 @@ class Table:
         """Give what a column says of an entity: text, a list, a time, a reference or a cell."""
         if name in self.plugins:
             return self.plugins[name].cells.get(entity.ref)
+        if name in self.added:
+            value = value_at(entity.document, self.added[name].path)[1]
+            return None if value is None else plain(value)
         if name in ("system", "domain"):
             return self.part(entity, name)
         if name in ("source", "changed"):
@@ -109,7 +130,8 @@ def table(portal: "Portal", heads: Sequence[Head], result: ListResult, asker: As
     """Ask the plugins for the columns that are shown, once for the whole page."""
     keys = {head.name for head in heads if head.plugin}
     columns = portal.slots.columns(keys, result.entities, asker) if keys else []
-    return Table(result, heads, {column.key: column for column in columns})
+    added = {f"{ADDED}{field.name}": field for field in portal.runtime.catalog.entity_fields}
+    return Table(result, heads, {column.key: column for column in columns}, added)
 
 
 def exact(value: datetime | None) -> str:

@@ -22,9 +22,12 @@ from callboard_web.commands import (
     demo,
     doctor,
     jobs,
+    kubernetes,
     maintenance,
+    migrate,
     password,
     plugins,
+    push,
     serve,
     token,
 )
@@ -158,12 +161,15 @@ app.command("worker")(serve.worker)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("password")(password.password)
+app.command("push")(push.push)
 app.add_typer(database.app, name="db")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(access.app, name="access")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(kubernetes.app, name="kubernetes")
 app.add_typer(maintenance.app, name="maintenance")
+app.add_typer(migrate.app, name="migrate")
 app.add_typer(token.app, name="token")
 app.add_typer(audit.app, name="audit")
 

@@ -46,7 +46,7 @@ def compress_for_ever(content: bytes, encoding: str) -> bytes:
     return gzip.compress(content, mtime=0)
 
 
-class _Compressor:
+class Compressor:
     """One answer as it goes out, whole or in pieces; each piece can be read when it arrives."""
 
     def __init__(self, encoding: str) -> None:
@@ -81,7 +81,7 @@ class _Sender:
         self._send = send
         self._encoding = encoding
         self._start: Message | None = None
-        self._compressor: _Compressor | None = None
+        self._compressor: Compressor | None = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -107,6 +107,8 @@ class _Sender:
 
     def _decide(self, start: Message, size: int, more: bool) -> None:
         headers = MutableHeaders(raw=start["headers"])
+        if "accept-encoding" in headers.get("vary", "").lower():
+            return  # whoever made it has seen to this
         if start["status"] == 304:
             headers.add_vary_header("Accept-Encoding")
         kind = headers.get("content-type", "")
@@ -116,4 +118,4 @@ class _Sender:
         if self._encoding and (more or size >= COMPRESS_FROM):
             headers["content-encoding"] = self._encoding
             del headers["content-length"]
-            self._compressor = _Compressor(self._encoding)
+            self._compressor = Compressor(self._encoding)

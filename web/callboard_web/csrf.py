@@ -31,6 +31,11 @@ _FORM: Final = "application/x-www-form-urlencoded"
 SIGNED: Final = ("/hooks/", "/sign-out/backchannel/")
 """Beginnings of the paths to which other servers send what they have signed."""
 
+FOR_PROGRAMS: Final = "/api/catalog/"
+"""Beginning of the paths that programs may post to as they are, such as to query by a body."""
+
+_OF_BROWSERS: Final = ("cookie", "origin", "referer", "sec-fetch-site")
+
 
 class Csrf:
     """Makes and checks tokens. `base_url` names the origin people use, if a proxy hides it."""
@@ -88,7 +93,8 @@ class Csrf:
 class CsrfMiddleware:
     """Refuses unsafe requests without a token. What is signed instead (`SIGNED`) is let by.
 
-    So are requests of machines, which show a token of their own in a header.
+    So are requests of machines, which show a token of their own in a header, and those to the
+    catalog's API that no browser can have been made to send.
     """
 
     def __init__(self, app: ASGIApp, csrf: Csrf) -> None:
@@ -101,6 +107,8 @@ class CsrfMiddleware:
         if scope["path"].startswith(SIGNED) or _is_by_token(scope):
             return await self.app(scope, receive, send)
         request = Request(scope, receive)
+        if scope["path"].startswith(FOR_PROGRAMS) and _is_by_program(request):
+            return await self.app(scope, receive, send)
         token = request.headers.get(HEADER, "")
         if not token and request.headers.get("content-type", "").startswith(_FORM):
             body = await read_body(request, FORM_LIMIT)
@@ -115,6 +123,12 @@ def _is_by_token(scope: Scope) -> bool:
     it are not looked at (see `BearerMiddleware`)."""
     subject: Subject = scope.get("state", {}).get("subject", NOBODY)
     return subject.principal.kind in ("token", "workload")
+
+
+def _is_by_program(request: Request) -> bool:
+    """Say whether what browsers send with every unsafe request is missing: `Origin` (Fetch, "append
+    a request Origin header"), and cookies, without which there is nobody's name to act in."""
+    return not any(name in request.headers for name in _OF_BROWSERS)
 
 
 class TooLargeError(CallboardError):

@@ -2,18 +2,19 @@
 
 import re
 from datetime import UTC, datetime
+from datetime import date as calendar_date
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
-from babel import Locale
-from babel.dates import format_date, format_datetime
-from babel.numbers import format_decimal
 from markupsafe import Markup, escape
 
 from callboard.entities import EntityRef
 from callboard_web.preferences import Reader
+
+if TYPE_CHECKING:
+    from babel import Locale
 
 STATUS_MARKS: Final = {
     "ok": ("ok", "s-ok"),
@@ -54,7 +55,9 @@ _RELATIVE_DAYS: Final = 7
 
 
 @lru_cache(maxsize=16)
-def babel_locale(locale: str) -> Locale:
+def babel_locale(locale: str) -> "Locale":
+    from babel import Locale
+
     return Locale.parse(locale)
 
 
@@ -65,6 +68,8 @@ def exact(at: datetime, reader: Reader, *, seconds: bool = False) -> str:
 
 @lru_cache(maxsize=4096)
 def _written(at: datetime, zone: ZoneInfo, locale: str, seconds: bool) -> str:
+    from babel.dates import format_datetime
+
     patterns = _SECONDS if seconds else _EXACT
     pattern = patterns["zh" if locale.startswith("zh") else "en"]
     return str(format_datetime(at.astimezone(zone), pattern, locale=babel_locale(locale)))
@@ -72,12 +77,21 @@ def _written(at: datetime, zone: ZoneInfo, locale: str, seconds: bool) -> str:
 
 def date(at: datetime, reader: Reader) -> str:
     """Give the date in the reader's zone, such as `20 Nov 2026`."""
-    pattern = _DATE["zh" if reader.locale.startswith("zh") else "en"]
-    return str(format_date(at.astimezone(reader.zone), pattern, locale=babel_locale(reader.locale)))
+    return _date(at.astimezone(reader.zone).date(), reader.locale)
+
+
+@lru_cache(maxsize=1024)
+def _date(at: calendar_date, locale: str) -> str:
+    from babel.dates import format_date
+
+    pattern = _DATE["zh" if locale.startswith("zh") else "en"]
+    return str(format_date(at, pattern, locale=babel_locale(locale)))
 
 
 def day(at: datetime, reader: Reader) -> str:
     """Give the day in words, such as `Friday 20 November 2026`."""
+    from babel.dates import format_date
+
     pattern = _DAY["zh" if reader.locale.startswith("zh") else "en"]
     return str(format_date(at.astimezone(reader.zone), pattern, locale=babel_locale(reader.locale)))
 
@@ -108,7 +122,14 @@ def number(value: float, reader: Reader) -> str:
     """Give a number with the separators of the reader's language."""
     if isinstance(value, int) and -1000 < value < 1000:
         return str(value)
-    return str(format_decimal(value, locale=babel_locale(reader.locale)))
+    return _number(value, reader.locale)
+
+
+@lru_cache(maxsize=1024)
+def _number(value: float, locale: str) -> str:
+    from babel.numbers import format_decimal
+
+    return str(format_decimal(value, locale=babel_locale(locale)))
 
 
 def safe_url(url: Any) -> str:

@@ -15,8 +15,10 @@ from starlette.types import Scope
 from callboard.contributions import Metric, Sample
 from callboard.jobs import counts, oldest_waiting
 from callboard.plugins import Contributed, PluginState
+from callboard_web.clusters import metrics as clusters
 from callboard_web.sessions.model import LOCAL
 from callboard_web.sessions.store import open_by_method
+from callboard_web.webhooks.reading import fares, kept
 
 if TYPE_CHECKING:
     from callboard_web.runtime import Runtime
@@ -73,6 +75,9 @@ class _RuntimeCollector(Collector):
         yield from self._plugins()
         yield from self._jobs()
         yield from self._sessions()
+        yield from self._deliveries()
+        yield from self._usage()
+        yield from clusters.families(self._runtime)
         yield from self._contributed(self._runtime.plugins.contributions.metrics)
 
     def _plugins(self) -> Iterable[Family]:
@@ -123,19 +128,66 @@ class _RuntimeCollector(Collector):
             family.add_metric((method,), number)
         yield family
 
-    def _contributed(self, metrics: Sequence[Contributed[Metric]]) -> Iterable[Family]:
-        results = self._runtime.plugins.call_all(
-            [(item, f"metric {item.value.name}", partial(self._read, item), list)
-             for item in metrics]
-        )  # fmt: skip
-        for item, result in zip(metrics, results, strict=True):
-            if isinstance(result, list):
-                yield _family(item, result)
+    def _deliveries(self) -> Iterable[Family]:
+        with self._runtime.database.read() as connection:
+            numbers, found = kept(connection), fares(connection)
+        deliveries = GaugeMetricFamily(
+            "callboard_webhook_deliveries",
+            "Deliveries kept, by hook and state; refused ones that are alike are one.",
+            labels=("plugin", "hook", "state"),
+        )
+        last = GaugeMetricFamily(
+            "callboard_webhook_last_good_seconds",
+            "When a hook was last sent something that was worked, in seconds since 1970.",
+            labels=("plugin", "hook"),
+        )
+        for plugin, hook, state, number in numbers:
+            deliveries.add_metric((plugin, hook, state), number)
+        for key, one in found.items():
+            if one.last_good:
+                last.add_metric(key, one.last_good.timestamp())
+        yield deliveries
+        yield last
+        requests = CounterMetricFamily(
+            "callboard_webhook_requests",
+            "Deliveries sent to this process, by what became of them at the door.",
+            labels=("plugin", "hook", "result"),
+        )
+        for labels, number in list(self._runtime.receiver.counts.items()):
+            requests.add_metric(labels, number)
+        yield requests
 
-    def _read(self, item: Contributed[Metric]) -> list[Sample]:
-        samples = list(item.value.read(self._runtime.host(item.plugin)))
+    def _usage(self) -> Iterable[Family]:
+        looks = CounterMetricFamily(
+            "callboard_usage_looks",
+            "Looks at entities that this process counted, or had to leave out.",
+            labels=("by",),
+        )
+        for name, number in self._runtime.usage.counts.items():
+            looks.add_metric((name,), number)
+        yield looks
+
+    def _contributed(self, metrics: Sequence[Contributed[Metric]]) -> Iterable[Family]:
+        together: dict[Any, list[Contributed[Metric]]] = {}
+        for item in metrics:
+            together.setdefault((item.plugin, item.value.read), []).append(item)
+        results = self._runtime.plugins.call_all(
+            [(items[0], f"metric {items[0].value.name}", partial(self._read, items), list)
+             for items in together.values()]
+        )  # fmt: skip
+        for items, result in zip(together.values(), results, strict=True):
+            if isinstance(result, list):
+                for item in items:
+                    yield _family(item, (one for one in result if one.of in ("", item.value.name)))
+
+    def _read(self, items: Sequence[Contributed[Metric]]) -> list[Sample]:
+        declared = {item.value.name: set(item.value.labels) for item in items}
+        samples = list(items[0].value.read(self._runtime.host(items[0].plugin)))
         for sample in samples:
-            if set(sample.labels) != set(item.value.labels):
+            name = sample.of or (items[0].value.name if len(items) == 1 else "")
+            if name not in declared:
+                raise ValueError(f"A sample is of {name!r}, not of one of {sorted(declared)}.")
+            if set(sample.labels) != declared[name]:
                 raise ValueError(f"The labels are {sorted(sample.labels)}, not those declared.")
         return samples
 

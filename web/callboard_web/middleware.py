@@ -5,10 +5,10 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -56,39 +56,69 @@ OPEN: Final = ("/static/", "/healthz", "/readyz", "/metrics", "/favicon.ico", "/
 
 Observe = Callable[[Scope, int, float], None]
 Answer = Callable[[Request, Exception], Awaitable[Response]]
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What every response has in its head."""
+
+    observe: Observe
+    is_secure: Callable[[Scope], bool]
+
+    def head(self, scope: Scope, headers: Headers, request_id: str) -> Headers:
+        """Give headers with those that every response has, where they do not say otherwise."""
+        given = {name.lower() for name, _ in headers}
+        found = [pair for pair in headers if pair[0].lower() not in _OURS]
+        found += [pair for pair in _RAW if pair[0] not in given]
+        found.append((b"x-request-id", request_id.encode()))
+        if self.is_secure(scope):
+            found.append((b"strict-transport-security", STRICT_TRANSPORT.encode()))
+        return found
+
+    def timing(
+        self, scope: Scope, status: int, seconds: float, spent: dict[str, float]
+    ) -> tuple[bytes, bytes]:
+        """Note a response, and give the header that tells how long it took."""
+        self.observe(scope, status, seconds)
+        return (b"server-timing", _timing(seconds, spent).encode())
+
+
+_RAW: Final = tuple(
+    (name.encode(), value.encode())
+    for name, value in {**HEADERS, "cache-control": "private, no-cache"}.items()
+)
+_OURS: Final = frozenset({b"x-request-id", b"strict-transport-security", b"server-timing"})
+
+
+def new_request_id() -> str:
+    """Give a name for one request, by which logs tell of it."""
+    return secrets.token_hex(8)
 
 
 class HeadersMiddleware:
     """Puts the security headers and a request id on every response, and tells how long it took."""
 
-    def __init__(self, app: ASGIApp, observe: Observe, is_secure: Callable[[Scope], bool]) -> None:
+    def __init__(self, app: ASGIApp, heading: Heading) -> None:
         self.app = app
-        self.observe = observe
-        self.is_secure = is_secure
+        self.heading = heading
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        request_id = secrets.token_hex(8)
+        request_id = new_request_id()
         scope.setdefault("state", {})["request_id"] = request_id
         REQUEST_ID.set(request_id)
         spent: dict[str, float] = {}
         SPENT.set(spent)
         begin = time.perf_counter()
-        secure = self.is_secure(scope)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("cache-control", "private, no-cache")
-                headers["x-request-id"] = request_id
-                if secure:
-                    headers["strict-transport-security"] = STRICT_TRANSPORT
+                headers = self.heading.head(scope, message.get("headers", []), request_id)
                 seconds = time.perf_counter() - begin
-                headers["server-timing"] = _timing(seconds, spent)
-                self.observe(scope, message["status"], seconds)
+                headers.append(self.heading.timing(scope, message["status"], seconds, spent))
+                message["headers"] = headers
             await send(message)
 
         return await self.app(scope, receive, send_with_headers)

@@ -1,40 +1,40 @@
 """What all pages share: the shell around them and the parts they are made with."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cache, cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from babel import Locale, UnknownLocaleError
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
 from callboard.access import Decision
-from callboard.contributions import NavItem
+from callboard.contributions import Crumb as Crumb
+from callboard.contributions import NavItem, PageNote
 from callboard.entities import EntityRef
-from callboard.errors import CallboardError, NotReadyError
-from callboard.i18n import Text, Translator
+from callboard.errors import CallboardError
+from callboard.i18n import Text
 from callboard.identity import NOBODY, Subject
-from callboard.plugins import PluginState
+from callboard_catalog.problems import CONSEQUENCES
 from callboard_web import csrf as csrf_module
-from callboard_web.announcements import Announcement, Announcements
+from callboard_web.announcements import Announcements
 from callboard_web.assets import Assets
+from callboard_web.catalog_api.cursors import Cursors
 from callboard_web.csrf import Csrf
 from callboard_web.flash import Flash, Flashes
 from callboard_web.formats import address
 from callboard_web.forms import CONFIRMED, Form
-from callboard_web.identity.middleware import Credentials, identify
+from callboard_web.identity.middleware import Credential, Credentials, identify
 from callboard_web.personal import Person, Personal
 from callboard_web.personal.secrets import shared_secret
 from callboard_web.preferences import CHOSEN_ZONE_COOKIE, Reader, reader_of
 from callboard_web.rendering import Renderer
-from callboard_web.sessions import EndedSession, Method, SessionsSettings, break_glass
-from callboard_web.sessions.cookie import is_secure
+from callboard_web.sessions import EndedSession, Method, SessionsSettings
+from callboard_web.sessions.cookie import is_secure, may_bring
 from callboard_web.sessions.service import Sessions
+from callboard_web.shell import here_of, letters_of, navigation_of, notes_of, shell_of
 from callboard_web.sign_in.service import SignIn
 from callboard_web.slots import Asker, Slots
 from callboard_web.visitors import YEAR, Visitors
@@ -43,26 +43,8 @@ from callboard_web.words import Words
 if TYPE_CHECKING:
     from callboard_web.runtime import Runtime
 
-_ = Translator("callboard")
-
-SECTIONS: Final[Mapping[str, Text]] = {
-    "main": "",
-    "deliver": _("Deliver"),
-    "assure": _("Assure"),
-    "administer": _("Administer"),
-}
-LANGUAGE_NAMES: Final = {"en": "English", "zh-CN": "中文"}
-_LETTERS: Final = frozenset("abcdefhijklmnopqrstuvwxyz")  # g begins the sequence
 HIGHEST: Final = 2**62
 VARY: Final = "HX-Request, Cookie, Authorization, Accept-Language"
-
-
-@dataclass(frozen=True, slots=True)
-class Crumb:
-    """One step of the way to a page."""
-
-    title: Text
-    path: str = ""
 
 
 @dataclass
@@ -74,6 +56,7 @@ class Portal:
     renderer: Renderer
     slots: Slots
     csrf: Csrf
+    cursors: Cursors
     visitors: Visitors
     personal: Personal
     flashes: Flashes
@@ -83,6 +66,7 @@ class Portal:
     credentials: list[Credentials] = field(default_factory=list)
     sign_in_methods: list[Method] = field(default_factory=list)
     navigation: list[tuple[Text, list[NavItem]]] = field(default_factory=list)
+    notes: list[PageNote] = field(default_factory=list)
 
     @cached_property
     def letters(self) -> dict[str, str]:
@@ -94,16 +78,11 @@ class Portal:
         """Put the parts together."""
         assets = Assets(runtime.plugins.directories("callboard_static"))
         directories = runtime.plugins.directories("callboard_templates")
-        kinds = Words(item.value for item in runtime.plugins.contributions.kinds)
+        kinds = Words(runtime.kinds)
         renderer = Renderer(
             runtime.translations, directories, assets, kinds, runtime.services.permits
         )
-        secret = runtime.portal.cookie_secret
-        key = (
-            secret.get_secret_value()
-            if secret
-            else shared_secret(runtime.database, "cookies", runtime.now())
-        )
+        key = _cookie_key(runtime)
         personal = Personal(runtime.database, runtime.catalog, runtime.now)
         visitors = Visitors(key)
         sessions = Sessions(
@@ -117,22 +96,26 @@ class Portal:
         )
         sign_in = SignIn(runtime.services)
         runtime.services.closing.append(sign_in.close)
-        return cls(
+        made = cls(
             runtime,
             assets,
             renderer,
             Slots(runtime.plugins, renderer, runtime.host, runtime.services),
             Csrf(key, runtime.portal.base_url),
+            Cursors(key),
             visitors,
             personal,
             Flashes(key),
             Announcements(runtime.database, runtime.now),
             sessions,
             sign_in,
-            credentials=[sessions.subject],
+            credentials=[Credential(sessions.subject, may_bring)],
             sign_in_methods=sign_in.methods(),
-            navigation=_navigation(runtime),
+            navigation=navigation_of(runtime),
+            notes=notes_of(runtime),
         )
+        runtime.services.streams.is_same = made.is_same
+        return made
 
     def sign_out_address(self, request: HTTPConnection, ended: EndedSession) -> str:
         """Give where the provider of a session ends its own, or nothing."""
@@ -262,7 +245,7 @@ class Portal:
         """Draw a whole page in the shell."""
         identity, token = self._forgery(request)
         told = self.flashes.read(request)
-        shell = self._shell(request, token, counts=counts)
+        shell = shell_of(self, request, token, counts=counts)
         content = self.renderer.page(
             template, self.reader(request), {**shell, "flash": told, **context}
         )
@@ -347,7 +330,7 @@ class Portal:
     def problems(self) -> int:
         """Count what somebody must mend: warnings are not."""
         counts = self.runtime.catalog.problem_counts()
-        return sum(number for kind, number in counts.items() if kind != "warning")
+        return sum(number for kind, number in counts.items() if kind not in CONSEQUENCES)
 
     def origin(self, request: HTTPConnection) -> str:
         """Give the portal's address without a slash at the end, as other pages link to it."""
@@ -362,85 +345,10 @@ class Portal:
         """Say the same of a request that nobody has looked at yet."""
         return is_secure(self.runtime.portal.base_url, scope)
 
-    def _shell(self, request: Request, token: str, *, counts: bool) -> dict[str, Any]:
-        portal = self.runtime.portal
-        subject = self.subject(request)
-        return {
-            "portal": portal,
-            "navigation": self._permitted() if counts else self._permitted_if_known(),
-            "nav_letters": self.letters,
-            "nav_path": request.url.path,
-            "nav_counts": self._counts() if counts else {},
-            "csrf_field": csrf_module.FIELD,
-            "csrf_token": token,
-            "here": here_of(request),
-            "you": self.person(request) if counts else None,
-            "signed_in": subject if subject.signed_in else None,
-            "can_sign_in": self.offers_sign_in(request),
-            "session_idle": int(self.sessions.settings.idle.total_seconds()),
-            "alarm": self._alarm() if counts else None,
-            "announced": self._announced(request) if counts else (),
-            "crumbs": (),
-            "live": True,
-            "languages": [(tag, language_name(tag)) for tag in portal.languages],
-        }
-
-    def _permitted(self) -> list[tuple[Text, list[NavItem]]]:
-        """Give the links of the sidebar that lead somewhere for the one who asks."""
-        permits = cache(self.runtime.services.permits)
-        found = [
-            (title, [item for item in items if permits(item.permission)])
-            for title, items in self.navigation
-        ]
-        return [(title, items) for title, items in found if items]
-
-    def _permitted_if_known(self) -> list[tuple[Text, list[NavItem]]]:
-        """Give the same, or none where the database is away: a page must still say so."""
-        try:
-            return self._permitted()
-        except (NotReadyError, SQLAlchemyError):
-            return []
-
     def offers_sign_in(self, request: HTTPConnection) -> bool:
         """Say whether there is a way to sign in."""
         chosen = self.sessions.settings
         return bool(self.sign_in_methods or chosen.demo or chosen.break_glass)
-
-    def _alarm(self) -> datetime | None:
-        """Give when the local administrator was used, for those who are to know it."""
-        if not self.runtime.services.permits("portal.session.read"):
-            return None
-        return break_glass.last_used(self.sessions)
-
-    def _announced(self, request: Request) -> Sequence[Announcement]:
-        """Give the announcements of now that the reader has not put away, the gravest first."""
-        current = self.announcements.current()
-        if not current:
-            return ()
-        away = self.announcements.dismissed(self.person(request).key)
-        return [item for item in current if item.id not in away]
-
-    def _counts(self) -> dict[str, int]:
-        permits = self.runtime.services.permits
-        records = self.runtime.plugins.records.values()
-        bad = (PluginState.FAILED, PluginState.INCOMPATIBLE)
-        counts = {}
-        if permits("catalog.source.read"):
-            counts["/problems"] = self.problems()
-        if permits("portal.plugin.read"):
-            counts["/plugins"] = sum(record.state in bad for record in records)
-        return counts
-
-
-@lru_cache(maxsize=100)
-def language_name(tag: str) -> str:
-    """Give what a language calls itself, such as `Deutsch`; its tag where nobody knows."""
-    if tag in LANGUAGE_NAMES:
-        return LANGUAGE_NAMES[tag]
-    try:
-        return Locale.parse(tag, sep="-").get_display_name() or tag
-    except (ValueError, UnknownLocaleError):
-        return tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,27 +377,9 @@ def wants_fragment(request: Request) -> bool:
     return "hx-request" in headers and "hx-history-restore-request" not in headers
 
 
-def letters_of(items: Sequence[NavItem]) -> dict[str, str]:
-    """Give each link a letter of its own, as far as they go: those asked for come first."""
-    letters: dict[str, str] = {}
-    for wishes in ([item.letter for item in items], [item.name for item in items]):
-        for item, wish in zip(items, wishes, strict=True):
-            free = [letter for letter in wish.lower() if letter in _LETTERS - {*letters.values()}]
-            if item.path not in letters and free:
-                letters[item.path] = free[0]
-    return letters
-
-
-def here_of(request: Request) -> str:
-    """Give the path of a request with its query, for coming back to it."""
-    query = request.url.query
-    return f"{request.url.path}?{query}" if query else request.url.path
-
-
-def _navigation(runtime: "Runtime") -> list[tuple[Text, list[NavItem]]]:
-    items = [item.value for item in runtime.plugins.contributions.navigation]
-    grouped = [
-        (title, [item for item in items if item.section == section])
-        for section, title in SECTIONS.items()
-    ]
-    return [(title, members) for title, members in grouped if members]
+def _cookie_key(runtime: "Runtime") -> str:
+    """Give what cookies are signed with: of the settings, or else the one that is kept."""
+    secret = runtime.portal.cookie_secret
+    if secret:
+        return secret.get_secret_value()
+    return shared_secret(runtime.database, "cookies", runtime.now())

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from starlette.requests import HTTPConnection
-
 from callboard_web.settings import PortalSettings
+
+if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection
 
 COOKIES: Final[Mapping[str, str]] = {
     "language": "callboard_language",
@@ -68,7 +69,7 @@ class Reader:
         return ",".join(f"{(at.utcoffset() or ZERO) // MINUTE}" for at in noons)
 
 
-def reader_of(connection: HTTPConnection, portal: PortalSettings, now: datetime) -> Reader:
+def reader_of(connection: "HTTPConnection", portal: PortalSettings, now: datetime) -> Reader:
     """Read the preferences out of a request; what is not a valid choice is passed over."""
     cookies = connection.cookies
     chosen = {

@@ -7,9 +7,10 @@ from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from jinja2 import (
+    BytecodeCache,
     ChoiceLoader,
     Environment,
     FileSystemLoader,
@@ -69,6 +70,9 @@ class Renderer:
     `<plugin>/<file>.html` only, so none can take the place of another's.
     """
 
+    shared: ClassVar[BytecodeCache | None] = None
+    """What keeps compiled templates beyond one portal: a process of tests starts hundreds."""
+
     def __init__(
         self,
         translations: TranslationStore,
@@ -89,6 +93,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
             cache_size=1000,
+            bytecode_cache=self.shared,
             extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
         )
         self._environment.policies["ext.i18n.trimmed"] = True
@@ -207,7 +212,7 @@ class Renderer:
             words=words,
             entity_url=formats.entity_url,
             form_token=form_token,
-            kind_icon=lambda kind: formats.KIND_ICONS.get(kind, "box"),
+            kind_icon=words.icon,
             list_cells=cells.row,
             plugin_cell=cells.plugin,
         )

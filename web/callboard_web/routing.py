@@ -20,6 +20,7 @@ class GuardedRoute(Route):
     """A route with the permission it asks for; an empty one is open to everyone, for a reason.
 
     `unless` names a setting of the portal, such as `public_badges`, by which it is open as well.
+    `lists` lets everyone in who is signed in: who may see nothing is given an empty list.
     """
 
     def __init__(
@@ -32,12 +33,14 @@ class GuardedRoute(Route):
         about: About = "portal",
         why: str = "",
         unless: str = "",
+        lists: bool = False,
     ) -> None:
         super().__init__(path, endpoint, methods=list(methods) if methods else None)
         self.permission = permission
         self.about = about
         self.why = why
         self.unless = unless
+        self.lists = lists
 
 
 def guarded(
@@ -48,6 +51,7 @@ def guarded(
     about: About = "portal",
     methods: Sequence[str] | None = None,
     unless: str = "",
+    lists: bool = False,
 ) -> GuardedRoute:
     """Give a route for those who have a permission, or for all by the setting `unless`.
 
@@ -55,8 +59,9 @@ def guarded(
     it finds, by `portal.require`, or reads only what the asker may see.
     """
     return GuardedRoute(
-        path, endpoint, methods=methods, permission=permission, about=about, unless=unless
-    )
+        path, endpoint, methods=methods, permission=permission, about=about, unless=unless,
+        lists=lists,
+    )  # fmt: skip
 
 
 def reading(
@@ -89,6 +94,7 @@ def _prepared(route: BaseRoute, database: Database) -> BaseRoute:
         about=route.about,
         why=route.why,
         unless=route.unless,
+        lists=route.lists,
     )
 
 
@@ -118,7 +124,9 @@ def _checked(route: GuardedRoute, database: Database) -> Callable[..., Any]:
 
 def _check(request: Request, route: GuardedRoute) -> None:
     portal = request.app.state.portal
-    if route.permission and not is_open(route, portal.runtime.portal):
+    if not route.permission or is_open(route, portal.runtime.portal):
+        return
+    if not (route.lists and portal.subject(request).signed_in):
         portal.enter(request, route.permission, route.about)
 
 

@@ -1,7 +1,5 @@
 """Puts the parts of a process together: settings, plugins, database, catalog, jobs."""
 
-import logging
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -9,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Self
 
-from pydantic import BaseModel
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -25,87 +22,46 @@ from callboard.database.upgrade import SchemaState
 from callboard.errors import SettingsError
 from callboard.events import EventStream
 from callboard.host import Host
-from callboard.hosting import PluginHost, Services
+from callboard.hosting import Services
 from callboard.identity import facts_of_references
-from callboard.plugins import (
-    Contributed,
-    Contributions,
-    Guard,
-    Plugins,
-    PluginState,
-    describe,
-    load_plugins,
-    plugin_names_from,
-)
-from callboard.settings import (
-    CORE_SECTIONS,
-    DatabaseSettings,
-    JobsSettings,
-    NoSettings,
-    PluginsSettings,
-    Settings,
-    load_settings,
-)
+from callboard.kinds import EntityField, Kind
+from callboard.kubernetes.rules import asked_rules
+from callboard.kubernetes.settings import KubernetesSettings
+from callboard.plugin_host import PluginHost
+from callboard.plugins import Contributed, Contributions, Plugins
+from callboard.settings import DatabaseSettings, JobsSettings, Settings, load_settings
 from callboard_catalog.builtin import CatalogPlugin
-from callboard_catalog.descriptors import BUILT_IN_KINDS, KindRegistry
 from callboard_catalog.engine import CatalogEngine
+from callboard_catalog.locations.service import RegisteredLocations
 from callboard_catalog.service import CatalogService
 from callboard_catalog.settings import CatalogSettings, GitSource
 from callboard_catalog.warming import Warmer
 from callboard_web import builtin
+from callboard_web.loading import SECTIONS, load
 from callboard_web.lock import lock_database
-from callboard_web.sessions.settings import SessionsSettings
 from callboard_web.settings import PortalSettings
 from callboard_web.sign_in.settings import SignInSettings
-from callboard_web.tokens.settings import TokensSettings
-from callboard_web.webhooks import webhook_jobs
+from callboard_web.usage.recorder import UsageRecorder
+from callboard_web.usage.settings import UsageSettings
+from callboard_web.webhooks.receiving import Receiver
+from callboard_web.webhooks.settings import WebhooksSettings
+from callboard_web.webhooks.working import delivered, tidy_job, webhook_jobs
+from callboard_web.words import relation_titles
 
 if TYPE_CHECKING:
     from callboard.jobs import Jobs
+    from callboard.kubernetes.supervising import Watching
     from callboard_web.translations import TranslationStore
-
-log = logging.getLogger(__name__)
-
-SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
-    **CORE_SECTIONS,
-    "access": AccessSettings,
-    "audit": AuditSettings,
-    "catalog": CatalogSettings,
-    "portal": PortalSettings,
-    "tokens": TokensSettings,
-    "sessions": SessionsSettings,
-    "sign_in": SignInSettings,
-}
-
-RESERVED: Final = frozenset(
-    (
-        "access",
-        "about", "activity", "announcements", "api", "audit", "badge", "badges", "callboard",
-        "cards", "domains", "export", "flash", "health", "healthz", "history", "hooks", "jobs",
-        "live", "maintenance", "me", "metrics", "navigation", "ownership", "people", "plugins",
-        "preferences", "problems", "raw", "readyz", "refresh", "relations", "search",
-        "service-accounts", "sessions", "settings", "sign-in", "sign-ins", "sign-out", "sources",
-        "static", "systems", "tags", "teams", "tokens", "types", "vendor", "views", "watchers",
-    )
-)  # fmt: skip
-"""Parts of the portal's own addresses: a plugin's pages are at `/<plugin>/`, its tab of the same
-name ends in `/<plugin>`, its files are below `/static/<plugin>/`."""
 
 JOBS_STOP_SECONDS: Final = 2.0
 """How long running jobs may take to end; later ones are run again at the next start."""
 
+WATCHES_STOP_SECONDS: Final = 2.0
+"""How long it may take to write what clusters told; the rest is asked for again."""
+
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-def find_config(environ: Mapping[str, str]) -> Path | None:
-    """Give the settings file: `CALLBOARD_CONFIG`, or `callboard.yaml` here if there is one."""
-    named = environ.get("CALLBOARD_CONFIG")
-    if named:
-        return Path(named)
-    here = Path("callboard.yaml")
-    return here if here.exists() else None
 
 
 @dataclass
@@ -147,28 +103,12 @@ class Runtime:
         first = load_settings(config, environ, SECTIONS)
         prepare(first)
         base = config.parent.resolve() if config else Path.cwd()
-        core = CorePlugin(
-            first.section(JobsSettings).keep,
-            first.section(AccessSettings),
-            first.section(AuditSettings),
-            base,
-        )
-        catalog_plugin = CatalogPlugin()
-        own = {
-            "core": core,
-            "catalog": catalog_plugin,
-            "portal": builtin,
-        }
-        plugins = _load(first.section(PluginsSettings), environ, own, clock, strict)
-        _refuse_taken_kinds(plugins)
-        settings = _settle(config, environ, plugins)
-        plugins.guard.secrets = settings.secrets()
-        chosen = settings.section(DatabaseSettings)
-        database = Database(_located(chosen.url, base), pool_size=chosen.pool_size)
-        plugins.guard.before_waiting = database.release
-        catalog = CatalogService(database)
-        catalog_plugin.service = catalog
-        services = Services(
+        core, catalog_plugin = _core_plugin(first, base), CatalogPlugin()
+        own = {"core": core, "catalog": catalog_plugin, "portal": builtin}
+        plugins, settings = load(first, config, environ, own, clock, strict)
+        database = _open_database(settings, plugins, base)
+        catalog = catalog_plugin.service = CatalogService(database)
+        services = core.services = Services(
             settings,
             database,
             catalog,
@@ -176,23 +116,7 @@ class Runtime:
             clock=clock,
             configured_repositories=_repositories(settings),
         )
-        services.permissions = lambda: [item.value for item in plugins.contributions.permissions]
-        core.services = services
-        services.strict = plugins.guard.strict
-        services.deciders = Deciders(
-            plugins,
-            lambda plugin: PluginHost(plugin, services),
-            settings.section(AccessSettings).deciders,
-        )
-        services.facts = catalog.facts_of
-        services.facts_of_several = lambda refs: {
-            **facts_of_references(refs),
-            **catalog.facts(refs),
-        }
-        catalog.readable = lambda subject: services.access.filter(subject)
-        catalog.reads_sources = lambda subject: (
-            services.access.decide(subject, "catalog.source.read").allowed
-        )
+        _connect(services, catalog, plugins)
         return cls(
             settings=settings,
             plugins=plugins,
@@ -223,6 +147,7 @@ class Runtime:
             host_for=self.host,
             open_repository=self.services.repository,
             http=self.services.http,
+            check_repository=self.services.check_repository,
             now=self.clock,
             report=self.plugins.note,
         )
@@ -232,11 +157,13 @@ class Runtime:
     def _contributions(self) -> Contributions:
         """Give what plugins contribute, with the people who signed in where people can."""
         contributions = self.plugins.contributions
-        if not self.settings.section(SignInSettings).makes_people:
+        chosen = self.settings.section(SignInSettings)
+        users, groups = chosen.makes_people, bool(chosen.providers) and chosen.make_groups
+        if not (users or groups):
             return contributions
         from callboard_web.sign_in.people import people_source
 
-        people = Contributed("portal", people_source())
+        people = Contributed("portal", people_source(users=users, groups=groups))
         return replace(contributions, entity_sources=(*contributions.entity_sources, people))
 
     @cached_property
@@ -249,7 +176,11 @@ class Runtime:
         contributions = self.plugins.contributions
         jobs = Jobs(
             self.database,
-            [*contributions.jobs, *webhook_jobs(contributions.webhooks)],
+            [
+                *contributions.jobs,
+                *webhook_jobs(contributions.webhooks),
+                Contributed("portal", tidy_job(self.settings.section(WebhooksSettings))),
+            ],
             self.host,
             located,
             self.clock,
@@ -257,6 +188,45 @@ class Runtime:
         )
         self.services.jobs = jobs
         return jobs
+
+    @cached_property
+    def watching(self) -> "Watching":
+        """What watches clusters; made when it is first asked for, with the plugins of then."""
+        from callboard.kubernetes.supervising import Watching
+
+        clusters = self.services.clusters
+        return Watching(
+            self.database,
+            clusters.settings,
+            self.plugins.contributions.cluster_watches,
+            source=clusters.get,
+            host=self.host,
+            clock=self.clock,
+            note=self.plugins.guard.note,
+        )
+
+    @cached_property
+    def receiver(self) -> Receiver:
+        """What takes the deliveries of other systems."""
+        return Receiver(self)
+
+    @cached_property
+    def locations(self) -> RegisteredLocations:
+        """The addresses that people and clients registered."""
+        return RegisteredLocations(
+            self.database,
+            source=self.engine.registered,
+            addresses=self.engine.addresses,
+            submit=lambda connection, name, payload, key: self.jobs.submit(
+                connection, "catalog", name, payload, key
+            ),
+            now=self.clock,
+        )
+
+    @cached_property
+    def usage(self) -> UsageRecorder:
+        """What counts looks at entities, where that is switched on."""
+        return UsageRecorder(self.database, self.settings.section(UsageSettings), self.clock)
 
     @cached_property
     def warmer(self) -> Warmer:
@@ -267,7 +237,16 @@ class Runtime:
         from callboard_web.translations import TranslationStore
 
         directories = self.plugins.directories("callboard_translations")
-        return TranslationStore({"callboard": Path(__file__).parent / "locales", **directories})
+        store = TranslationStore({"callboard": Path(__file__).parent / "locales", **directories})
+        store.relations = relation_titles(self.kinds)
+        return store
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """The kinds of plugins and of the settings, beside those that are built in."""
+        given = [item.value for item in self.plugins.contributions.kinds]
+        own = self.settings.section(CatalogSettings).kinds
+        return [kind for kind in (*given, *own) if isinstance(kind, Kind)]
 
     def host(self, plugin: str) -> Host:
         """Give the host as one plugin sees it."""
@@ -310,31 +289,42 @@ class Runtime:
 
     # Running
 
-    def start(self, *, worker: bool, serve: bool) -> None:
+    def start(self, *, worker: bool, serve: bool, alone: bool | None = None) -> None:
         """Check the tables, tell the plugins, and begin what runs beside requests.
 
         Only one `serve` may run on a SQLite file; a second one is refused with `SettingsError`.
+        `alone` says whether this process is the one that is locked in and told of in the audit
+        log: it is by default where it serves, and is not where it does so under a parent.
         """
-        if serve and self.database.path is not None:
+        alone = serve if alone is None else alone
+        if alone and self.database.path is not None:
             self._lock = lock_database(self.database.path)
         self.check_schema()
         self.plugins.start(self.host)
         # From here on the contributions are those of the plugins that did start.
         self._started = True
         self.engine.register()
+        self.services.sources = lambda: self.engine.sources
         jobs = self.jobs
         if serve:
             self.events.start()
             self.warmer.start()
             self.services.recorder.start()
+            self.usage.start()
         if self._lock is not None:
             jobs.take_over()
         if serve or worker:
-            self._start_audit("serve" if serve else "worker")
+            self._start_audit("serve" if alone else "" if serve else "worker")
         if worker:
             jobs.start_worker()
             jobs.submit(None, "catalog", "look")
             jobs.submit(None, "catalog", "forget")
+            self._start_watching()
+
+    def _start_watching(self) -> None:
+        """Watch clusters beside the jobs; a process that runs none leaves it to others."""
+        if self.workers and self.settings.section(KubernetesSettings).clusters:
+            self.watching.start(alone=self._lock is not None)
 
     def _start_audit(self, role: str) -> None:
         from callboard.audit.forward import register
@@ -342,16 +332,23 @@ class Runtime:
 
         chosen = self.settings.section(AuditSettings)
         versions = {record.name: record.version for record in self.plugins.loaded()}
-        with self.database.write() as connection:
-            register(connection, chosen.forward)
-            shown = self.settings.redacted()
-            note_settings(connection, shown, versions, role=role, at=self.now())
+        if role:
+            with self.database.write() as connection:
+                register(connection, chosen.forward)
+                shown = self.settings.redacted()
+                note_settings(connection, shown, versions, role=role, at=self.now())
         self.sealer = Sealer(
             self.database,
             lambda connection: ask_to_forward(connection, chosen, self.host("core")),
-            self.services.audit.settle,
+            self._settle,
         )
         self.sealer.start()
+
+    def _settle(self, everything: bool) -> None:
+        """Write down what is counted in memory."""
+        self.services.audit.settle(everything)
+        self.receiver.refusals.settle(everything)
+        self.services.settle_clusters()
 
     def stop(self) -> None:
         """End everything in good order."""
@@ -359,6 +356,9 @@ class Runtime:
             self.events.stop()
             self.warmer.stop()
             self.services.recorder.stop()
+            self.usage.stop()
+            if "watching" in self.__dict__:
+                self.watching.stop(WATCHES_STOP_SECONDS)
             self.jobs.stop(JOBS_STOP_SECONDS)
             if self.sealer is not None:
                 self.sealer.stop()
@@ -371,79 +371,54 @@ class Runtime:
             self._lock = None
 
 
-def _load(
-    chosen: PluginsSettings,
-    environ: Mapping[str, str],
-    own: Mapping[str, object],
-    clock: Callable[[], datetime],
-    strict: bool | None,
-) -> Plugins:
-    guard = Guard(
-        time_limit=chosen.time_limit,
-        strict=chosen.strict if strict is None else strict,
-        now=clock,
-    )
-    return load_plugins(
-        builtin=own,
-        only=plugin_names_from(environ.get("CALLBOARD_PLUGINS")),
-        enable=chosen.enable,
-        disable=chosen.disable,
-        reserved=RESERVED,
-        guard=guard,
+def _core_plugin(first: Settings, base: Path) -> CorePlugin:
+    return CorePlugin(
+        first.section(JobsSettings).keep,
+        first.section(AccessSettings),
+        first.section(AuditSettings),
+        first.section(KubernetesSettings),
+        base,
     )
 
 
-def _plugin_sections(plugins: Plugins) -> dict[str, type[BaseModel] | None]:
-    models = plugins.settings_models()
-    return {
-        record.name: models.get(record.name, NoSettings)
-        if record.state is PluginState.LOADED
-        else None
-        for record in plugins.records.values()
-    }
+def _open_database(settings: Settings, plugins: Plugins, base: Path) -> Database:
+    chosen = settings.section(DatabaseSettings)
+    database = Database(_located(chosen.url, base), pool_size=chosen.pool_size)
+    plugins.guard.before_waiting = database.release
+    return database
 
 
-def _settle(config: Path | None, environ: Mapping[str, str], plugins: Plugins) -> Settings:
-    """Read the settings with those of the plugins; faulty ones take out their plugin alone."""
-    while True:
-        sections = _plugin_sections(plugins)
-        try:
-            return load_settings(config, environ, SECTIONS, plugin_sections=sections)
-        except SettingsError as error:
-            if plugins.guard.strict or not _take_out_faulty(plugins, error):
-                raise
+def _connect(services: Services, catalog: CatalogService, plugins: Plugins) -> None:
+    """Tell services and catalog whom they ask: each other, and what plugins contribute."""
+    settings = services.settings
+    services.permissions = lambda: [item.value for item in plugins.contributions.permissions]
+    services.cluster_rules = lambda: asked_rules(
+        plugins.contributions.cluster_rules, lambda plugin: PluginHost(plugin, services)
+    )
+    services.code_hosts = lambda: plugins.contributions.code_hosts
+    services.address = settings.section(PortalSettings).base_url
+    services.delivery = lambda number: delivered(services, number)
+    services.strict = plugins.guard.strict
+    services.deciders = Deciders(
+        plugins,
+        lambda plugin: PluginHost(plugin, services),
+        settings.section(AccessSettings).deciders,
+    )
+    services.facts = catalog.facts_of
+    services.facts_of_several = lambda refs: {**facts_of_references(refs), **catalog.facts(refs)}
+    catalog.entity_fields = _entity_fields(settings, plugins)
+    catalog.readable = lambda subject: services.access.filter(subject)
+    catalog.permitted = lambda subject, permission: services.access.filter(subject, permission)
+    catalog.reads_sources = lambda subject: (
+        services.access.decide(subject, "catalog.source.read").allowed
+    )
 
 
-def _take_out_faulty(plugins: Plugins, error: SettingsError) -> bool:
-    """Fail the plugins whose own settings have faults; False where others have one as well."""
-    found: dict[str, list[str]] = {}
-    for fault in error.faults:
-        owner = _plugin_of(fault.key)
-        record = plugins.records.get(owner)
-        if record is None or record.state is not PluginState.LOADED:
-            return False
-        found.setdefault(owner, []).append(str(fault))
-    for name, faults in found.items():
-        plugins.fail(name, "Its settings have faults: " + "; ".join(faults))
-    return bool(found)
-
-
-def _plugin_of(key: str) -> str:
-    """Give the plugin a key such as `plugins.settings.<plugin>.<key>` belongs to, or nothing."""
-    match = re.match(r"plugins\.settings\.([a-z0-9_]+)(?=[.\[]|$)", key)
-    return match[1] if match else ""
-
-
-def _refuse_taken_kinds(plugins: Plugins) -> None:
-    """Take out plugins with a kind that is none, or that is there already."""
-    registry = KindRegistry(BUILT_IN_KINDS)
-    for item in plugins.contributions.kinds:
-        try:
-            registry.add(item.value)
-        except Exception as error:
-            if plugins.guard.strict:
-                raise
-            plugins.fail(item.plugin, f"callboard_kinds: {describe(error)}")
+def _entity_fields(settings: Settings, plugins: Plugins) -> list[EntityField]:
+    """Give the fields that plugins and the settings add to entities."""
+    given = [item.value for item in plugins.contributions.kinds]
+    own = settings.section(CatalogSettings).fields
+    return [field for field in (*given, *own) if isinstance(field, EntityField)]
 
 
 def _located(url: str, base: Path) -> str:

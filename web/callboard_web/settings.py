@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from callboard.settings.types import SettingsModel, matching
+from callboard.settings.types import SettingsModel, Size, matching
 
 LOCALES: Final = Path(__file__).parent / "locales"
 SOURCE: Final = "en"
@@ -103,6 +103,22 @@ class PortalSettings(SettingsModel):
         description="Addresses or networks of the proxies in front of the portal, such as "
         "`10.0.0.0/8`: the client's address is taken from the `X-Forwarded-For` they send. Without "
         "it the header is passed over.",
+    )
+
+    kept_answers: Size = Field(
+        default=64 * 1024 * 1024,
+        ge=0,
+        description="Memory for answers of the catalog's API that are kept until the catalog "
+        "changes, in each process. An answer larger than half of it is made anew each time. 0 "
+        "keeps none.",
+    )
+
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes that answer requests, on one address. `callboard serve "
+        "--processes` overrules it. More than one is for machines with cores to spare.",
     )
 
     @model_validator(mode="after")

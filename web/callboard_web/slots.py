@@ -14,6 +14,7 @@ from callboard.contributions import (
     CatalogColumn,
     Cell,
     ColumnContext,
+    Crumb,
     EntityBadge,
     EntityCard,
     EntityContext,
@@ -23,9 +24,11 @@ from callboard.contributions import (
     HomeCard,
     Page,
     PageContext,
+    SeeOther,
     TabNote,
 )
 from callboard.entities import Entity, EntityRef
+from callboard.errors import CallboardError
 from callboard.host import Host
 from callboard.hosting import Services
 from callboard.i18n import Message, Text
@@ -34,6 +37,8 @@ from callboard_web.preferences import Reader
 from callboard_web.rendering import Renderer
 
 _DRAWN = (Fragment, NoneType)
+_ANSWERED = (*_DRAWN, CallboardError)
+_TAKEN = (*_ANSWERED, SeeOther)
 T = TypeVar("T")
 FORM_LIMIT = timedelta(seconds=30)
 """How long a plugin may take to answer a form."""
@@ -50,6 +55,8 @@ class Drawn:
     width: int
     content: Markup | None = None
     error: PluginError | None = None
+    rejected: bool = False
+    crumbs: tuple[Crumb, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +138,28 @@ class Slots:
         return self._draw(cards, f"entity card, {entity.ref}", asker, render)
 
     def page(self, page: Contributed[Page], asker: Asker) -> Drawn | None:
-        """Draw a plugin's page; None where it says that there is no such page."""
-        drawn = self._draw([page], "page", asker, partial(self._render, asker))
+        """Draw a plugin's page; None where it says that there is no such page.
+
+        What it refuses by a `CallboardError` below 500, such as `host.require` does, is raised.
+        """
+        render = _refusing(partial(self._render, asker))
+        drawn = self._draw([page], "page", asker, render, expected=_ANSWERED)
         return drawn[0] if drawn else None
 
     def submitted(
         self, page: Contributed[Page], asker: Asker, form: Mapping[str, tuple[str, ...]]
-    ) -> Drawn | None:
-        """Draw what a plugin's page answers to a form that was sent to it."""
+    ) -> Drawn | SeeOther | None:
+        """Draw what a plugin's page answers to a form that was sent to it; raises as `page`."""
 
-        def submit(item: Contributed[Page]) -> Fragment | None:
+        def submit(item: Contributed[Page]) -> Fragment | SeeOther | None:
             assert item.value.submit is not None
             common = asker.common(self.host_for(item.plugin))
             return item.value.submit(FormContext(form=form, **common))
 
-        drawn = self._draw([page], "form", asker, submit, limit=FORM_LIMIT)
+        results = self._ask([page], "form", _refusing(submit), FORM_LIMIT, _TAKEN)
+        if isinstance(results[0], SeeOther):
+            return results[0]
+        drawn = self._fill([page], "form", asker, results)
         return drawn[0] if drawn else None
 
     def entity_tab(self, tab: Contributed[EntityTab], entity: Entity, asker: Asker) -> Drawn | None:
@@ -263,6 +277,7 @@ class Slots:
     # Results
 
     def _fragment(self, asker: Asker, plugin: str, fragment: Fragment) -> Markup:
+        _check_crumbs(fragment)
         return self.renderer.fragment(plugin, fragment, asker.reader, asker.token)
 
     def _draw(
@@ -271,11 +286,31 @@ class Slots:
         place: str,
         asker: Asker,
         render: Callable[[Any], Any],
-        limit: timedelta | None = None,
+        expected: tuple[type, ...] = _DRAWN,
     ) -> list[Drawn]:
+        results = self._ask(items, place, render, None, expected)
+        return self._fill(items, place, asker, results)
+
+    def _ask(
+        self,
+        items: Sequence[Contributed[Any]],
+        place: str,
+        render: Callable[[Any], Any],
+        limit: timedelta | None,
+        expected: tuple[type, ...],
+    ) -> Sequence[Any]:
+        """Call the plugins; raises what a page refuses."""
         results = self.plugins.call_all(
-            [(item, place, partial(render, item), _DRAWN) for item in items], limit=limit
+            [(item, place, partial(render, item), expected) for item in items], limit=limit
         )
+        for result in results:
+            if isinstance(result, CallboardError):
+                raise result
+        return results
+
+    def _fill(
+        self, items: Sequence[Contributed[Any]], place: str, asker: Asker, results: Sequence[Any]
+    ) -> list[Drawn]:
         given = [
             (item, result)
             for item, result in zip(items, results, strict=True)
@@ -290,11 +325,13 @@ class Slots:
         return [
             self._drawn(item, result)
             if isinstance(result, PluginError)
-            else self._drawn(item, next(contents), result.title)
+            else self._drawn(item, next(contents), result)
             for item, result in given
         ]
 
-    def _drawn(self, item: Contributed[Any], result: Any, title: Text = "") -> Drawn:
+    def _drawn(
+        self, item: Contributed[Any], result: Any, fragment: Fragment | None = None
+    ) -> Drawn:
         value = item.value
         record = self.plugins.records.get(item.plugin)
         failed = isinstance(result, PluginError)
@@ -302,10 +339,12 @@ class Slots:
             item.key,
             item.plugin,
             record is not None and record.builtin,
-            title or value.title,
+            (fragment.title if fragment else "") or value.title,
             getattr(value, "width", 12),
             None if failed else result,
             result if failed else None,
+            fragment is not None and fragment.rejected,
+            () if fragment is None or failed else fragment.crumbs,
         )
 
     def _column(
@@ -324,6 +363,20 @@ class Slots:
         return Column(item.key, item.plugin, item.value.title, cells)
 
 
+def _refusing(render: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Let a page refuse what is asked for: that is an answer, no failure of the plugin."""
+
+    def draw(item: Any) -> Any:
+        try:
+            return render(item)
+        except CallboardError as error:
+            if error.status >= 500:
+                raise
+            return error
+
+    return draw
+
+
 def _check_cell(cell: Cell) -> None:
     """Raise for what could not be drawn: rows are drawn outside of guarded calls."""
     at = cell.at
@@ -333,6 +386,18 @@ def _check_cell(cell: Cell) -> None:
         and (at is None or (isinstance(at, datetime) and at.tzinfo is not None))
     ):
         raise TypeError(f"gave {cell!r}, expected text, a status and a time with a zone")
+
+
+def _check_crumbs(fragment: Fragment) -> None:
+    """Raise for what could not be drawn: crumbs are drawn outside of guarded calls."""
+    for crumb in fragment.crumbs:
+        if not (
+            isinstance(crumb, Crumb)
+            and isinstance(crumb.title, str | Message)
+            and isinstance(crumb.path, str)
+            and (not crumb.path or crumb.path.startswith("/"))
+        ):
+            raise TypeError(f"gave the crumb {crumb!r}, expected a Crumb with a path like /shop/")
 
 
 def _only(items: Sequence[Contributed[Any]], key: str) -> Sequence[Contributed[Any]]:

@@ -9,18 +9,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 
 from callboard.entities import EntityRef
 from callboard.host import Host
+from callboard_web.rendering import Renderer
 from callboard_web.runtime import Runtime
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
+    from callboard.kubernetes import Resource
     from callboard_web.portal import Portal
 
 SOURCE: Final = "test"
 LISTED: Final = 20
+
+
+class CompiledTemplates(BytecodeCache):
+    """Keeps what templates are compiled to in memory, by their names and texts."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], Any] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._codes[bucket.key, bucket.checksum] = bucket.code
 
 
 class PortalUnderTest:
@@ -59,6 +76,26 @@ class PortalUnderTest:
         if rejected:
             raise ValueError("\n".join(f"line {item.line}: {item.message}" for item in rejected))
 
+    def observe(
+        self,
+        cluster: str,
+        resource: "Resource",
+        *objects: Mapping[str, Any],
+        gone: bool = False,
+    ) -> None:
+        """Let objects of a cluster be seen, or be `gone`, and tell the plugins that watch them.
+
+        All is done when it returns, without a cluster: what a plugin raises is raised here.
+        """
+        from callboard.kubernetes.testing import observe
+
+        runtime = self.runtime
+        watches = runtime.plugins.contributions.cluster_watches
+        observe(
+            runtime.database, watches, runtime.host, runtime.clock, cluster, resource, objects,
+            gone=gone,
+        )  # fmt: skip
+
     def run_jobs(self) -> int:
         """Run every job that is due by the clock, here and now, and give how many ran.
 
@@ -77,6 +114,7 @@ def portal_under_test(
     templates: dict[str, Path],
 ) -> Iterator[PortalUnderTest]:
     """Start a portal in a folder; `templates` keeps migrated databases for the next ones."""
+    Renderer.shared = Renderer.shared or CompiledTemplates()
     catalog = folder / "catalog"
     catalog.mkdir(parents=True)
     config = folder / "callboard.yaml"
@@ -127,7 +165,9 @@ def _with_source(settings: Mapping[str, Any]) -> dict[str, Any]:
     given = dict(settings.get("catalog") or {})
     given["sources"] = [*(given.get("sources") or ()), source]
     access = {"anonymous": "administrator", **(settings.get("access") or {})}
-    return {**settings, "access": access, "catalog": given}
+    # A busy machine draws slowly; what is tested here is what is drawn.
+    plugins = {"time_limit": "20s", **(settings.get("plugins") or {})}
+    return {**settings, "access": access, "catalog": given, "plugins": plugins}
 
 
 def _upgrade(runtime: Runtime, folder: Path, templates: dict[str, Path]) -> None:

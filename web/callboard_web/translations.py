@@ -5,22 +5,24 @@ from collections.abc import Mapping
 from functools import partial
 from gettext import c2py
 from pathlib import Path
-from typing import Any, Final
-
-from babel.messages.catalog import Catalog
-from babel.messages.pofile import read_po
+from typing import TYPE_CHECKING, Any, Final
 
 from callboard.i18n import Message, Text
+
+if TYPE_CHECKING:
+    from babel.messages.catalog import Catalog
 
 HOST_DOMAIN: Final = "callboard"
 HOST_DIRECTORY: Final = Path(__file__).parent / "locales"
 SOURCE_LANGUAGE: Final = "en"
+RELATIONS: Final = "callboard.relations"
+"""The domain of the names of relations, for which each portal has titles of its own."""
 
 
 class Translations:
     """One domain in one language. What is not translated is given in English."""
 
-    def __init__(self, catalog: Catalog | None) -> None:
+    def __init__(self, catalog: "Catalog | None") -> None:
         self._texts: dict[tuple[str, str], tuple[str, ...]] = {}
         self._plural = _english_plural
         if catalog is None:
@@ -60,14 +62,23 @@ def _plural_of(function: Any, number: int) -> int:
     return int(function(number))
 
 
+def _own(locale: str, text: Message) -> str:
+    """Give the translation that a text brought along."""
+    wanted = locale.replace("_", "-").lower()
+    given = {language.lower(): words for language, words in text.translations}
+    return given.get(wanted) or given.get(wanted.partition("-")[0]) or text.text
+
+
 class TranslationStore:
     """Finds the translations of a domain: a plugin's name, or the host's own.
 
     `directories` are those of the plugins, each with one `<locale>.po` for each language.
+    `relations` are the titles of relations that kinds of plugins and of the site have, by name.
     """
 
     def __init__(self, directories: Mapping[str, Path]) -> None:
         self._directories = dict(directories)
+        self.relations: Mapping[str, Text] = {}
         self._loaded: dict[tuple[str, Path], Translations] = {}
         self._lock = threading.Lock()
 
@@ -88,6 +99,10 @@ class TranslationStore:
         """Give a text in a language, its places filled in. A plain string stays as it is."""
         if isinstance(text, str):
             return text
+        if text.translations:
+            return _own(locale, text)
+        if text.domain == RELATIONS:
+            return self.text(locale, self.relations.get(text.text, text.text))
         translations = self.translations(locale, text.domain)
         if text.plural:
             found = translations.npgettext(text.context, text.text, text.plural, text.number)
@@ -109,8 +124,10 @@ class TranslationStore:
             return found
 
 
-def _read(path: Path, locale: str) -> Catalog | None:
+def _read(path: Path, locale: str) -> "Catalog | None":
     if locale == SOURCE_LANGUAGE or not path.is_file():
         return None
+    from babel.messages.pofile import read_po
+
     with path.open("rb") as file:
         return read_po(file, locale=locale)

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -30,7 +30,8 @@ _SCRIPT_SCHEMES: Final = ("javascript:", "vbscript:")
 class Origin:
     """Where a document was read: location references (`type:target`) and URLs, as far as known.
 
-    `location` is the file itself, `origin` what a person registered (by default the same).
+    `location` is the file itself, `origin` what a person registered (by default the same), `more`
+    what else the source says of it, as annotations.
     """
 
     location: str
@@ -38,6 +39,7 @@ class Origin:
     view_url: str = ""
     edit_url: str = ""
     source_location: str = ""
+    more: Mapping[str, str] = field(default_factory=dict)
 
     def annotations(self) -> dict[str, str]:
         """Give the annotations that say so, without those that are not known."""
@@ -48,7 +50,7 @@ class Origin:
             EDIT_URL: self.edit_url,
             SOURCE_LOCATION: self.source_location,
         }
-        return {key: value for key, value in known.items() if value}
+        return {**self.more, **{key: value for key, value in known.items() if value}}
 
 
 @dataclass(frozen=True, slots=True)

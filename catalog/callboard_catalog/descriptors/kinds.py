@@ -1,13 +1,14 @@
 """The kinds of entities: those built in, and the registry that plugins and settings add to."""
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from callboard.errors import InputError
 from callboard.i18n import Text, Translator
-from callboard.kinds import FieldType, Kind, KindField, KindRelation
+from callboard.kinds import EntityField, FieldType, Kind, KindField, KindRelation
+from callboard_catalog.descriptors.declared import DeclarationError, check_declared
 
 _ = Translator("callboard")
 
@@ -45,6 +46,7 @@ COMPONENT: Final = Kind(
     name="Component",
     api_versions=_VERSIONS,
     title=_("Component"),
+    plural=_("Components"),
     fields=_fields("type* lifecycle* owner* system subcomponentOf")
     + _fields("providesApis consumesApis dependsOn", "texts"),
     relations=(
@@ -70,6 +72,7 @@ API: Final = Kind(
     name="API",
     api_versions=_VERSIONS,
     title=_("API"),
+    plural=_("APIs"),
     fields=_fields("type* lifecycle* owner* definition* system"),
     relations=(_OWNER, _SYSTEM),
 )
@@ -77,6 +80,7 @@ RESOURCE: Final = Kind(
     name="Resource",
     api_versions=_VERSIONS,
     title=_("Resource"),
+    plural=_("Resources"),
     fields=_fields("type* owner* system") + _fields("dependsOn", "texts"),
     relations=(_OWNER, _SYSTEM, *_DEPENDENCIES),
 )
@@ -84,6 +88,7 @@ SYSTEM: Final = Kind(
     name="System",
     api_versions=_VERSIONS,
     title=_("System"),
+    plural=_("Systems"),
     fields=_fields("owner* domain type"),
     relations=(_OWNER, _part_of("domain", "Domain")),
 )
@@ -91,6 +96,7 @@ DOMAIN: Final = Kind(
     name="Domain",
     api_versions=_VERSIONS,
     title=_("Domain"),
+    plural=_("Domains"),
     fields=_fields("owner* subdomainOf type"),
     relations=(_OWNER, _part_of("subdomainOf", "Domain")),
 )
@@ -98,6 +104,7 @@ GROUP: Final = Kind(
     name="Group",
     api_versions=_VERSIONS,
     title=_("Group"),
+    plural=_("Groups"),
     fields=(
         *_fields("type* parent"),
         *_fields("children* members", "texts"),
@@ -113,6 +120,7 @@ USER: Final = Kind(
     name="User",
     api_versions=_VERSIONS,
     title=_("User"),
+    plural=_("Users"),
     fields=(*_fields("memberOf*", "texts"), _profile()),
     relations=(
         KindRelation(
@@ -124,6 +132,7 @@ LOCATION: Final = Kind(
     name="Location",
     api_versions=_VERSIONS,
     title=_("Location"),
+    plural=_("Locations"),
     fields=(
         *_fields("type target"),
         *_fields("targets", "texts"),
@@ -141,6 +150,7 @@ TEMPLATE: Final = Kind(
     name="Template",
     api_versions=("scaffolder.backstage.io/v1beta3",),
     title=_("Template"),
+    plural=_("Templates"),
     fields=(
         *_fields("type* owner lifecycle"),
         KindField(name="steps", types=("objects",), required=True, fields=_STEP_FIELDS),
@@ -166,6 +176,46 @@ class RegisteredKind:
     spec_required: bool
     relations: tuple[tuple[tuple[str, ...], KindRelation], ...]
     check_schema: SchemaCheck | None
+    check_types: Mapping[str, SchemaCheck]
+
+    def checks(self, spec: Mapping[str, Any]) -> Iterator[SchemaCheck]:
+        """Give the schemas that a `spec` must follow: that of the kind, and that of its type."""
+        if self.check_schema is not None:
+            yield self.check_schema
+        type_ = spec.get("type")
+        if isinstance(type_, str) and type_ in self.check_types:
+            yield self.check_types[type_]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredField:
+    """A field that a site or plugin adds to entities, ready to check them with."""
+
+    field: EntityField
+    kinds: frozenset[str]
+    check_schema: SchemaCheck | None
+
+    def value(self, document: Mapping[str, Any]) -> tuple[tuple[str, ...], Any]:
+        """Give where the field stands in a document, and its value; None where it is not there."""
+        return value_at(document, self.field.path)
+
+
+def value_at(document: Mapping[str, Any], path: str) -> tuple[tuple[str, ...], Any]:
+    """Follow a dotted path through keys that may have dots themselves; the longest key wins."""
+    value: Any = document
+    keys: list[str] = []
+    rest = path.split(".")
+    while rest:
+        if not isinstance(value, Mapping):
+            return (*keys, *rest), None
+        for length in range(len(rest), 0, -1):
+            key = ".".join(rest[:length])
+            if key in value:
+                break
+        value = value.get(key)
+        keys.append(key)
+        rest = rest[length:]
+    return tuple(keys), value
 
 
 class KindRegistry:
@@ -175,8 +225,17 @@ class KindRegistry:
         self._kinds: dict[tuple[str, str], RegisteredKind] = {}
         self._versions: dict[str, list[str]] = {}
         self._all: list[Kind] = []
+        self._fields: dict[str, RegisteredField] = {}
         for kind in kinds:
             self.add(kind)
+
+    def declare(self, declared: Kind | EntityField) -> None:
+        """Add what a plugin or the settings declare; raises `DeclarationError` where it is bad."""
+        check_declared(declared, self.kinds())
+        if isinstance(declared, Kind):
+            self.add(declared)
+        else:
+            self.add_field(declared)
 
     def add(self, kind: Kind) -> None:
         """Add a kind. Raises `InputError` where one of its versions is taken or it is no kind."""
@@ -191,12 +250,37 @@ class KindRegistry:
             kind,
             kind.spec_required or any(field.required for field in kind.fields),
             tuple((tuple(relation.path.split(".")), relation) for relation in kind.relations),
-            _schema_check(kind) if kind.schema is not None else None,
+            None if kind.schema is None else schema_check(kind.name, kind.schema),
+            {
+                name: schema_check(f"{kind.name}/{name}", rules)
+                for name, rules in kind.types.items()
+            },
         )
         self._all.append(kind)
         for version in kind.api_versions:
             self._kinds[kind.name, version] = registered
             self._versions.setdefault(kind.name, []).append(version)
+
+    def add_field(self, field: EntityField) -> None:
+        """Add a field of entities. Raises `InputError` where its name is taken or it is none."""
+        if field.name in self._fields:
+            raise DeclarationError(f"There is a field {field.name} already", ("name",))
+        registered = RegisteredField(
+            field,
+            frozenset(kind.lower() for kind in field.kinds),
+            None if field.schema is None else schema_check(field.name, field.schema),
+        )
+        self._fields[field.name] = registered
+
+    def fields(self, kind: str) -> Iterator[RegisteredField]:
+        """Give the added fields that entities of a kind may have."""
+        for field in self._fields.values():
+            if not field.kinds or kind.lower() in field.kinds:
+                yield field
+
+    def entity_fields(self) -> tuple[EntityField, ...]:
+        """Give every added field, in the order they were added."""
+        return tuple(registered.field for registered in self._fields.values())
 
     def get(self, name: str, api_version: str) -> RegisteredKind | None:
         """Give the kind with this name and apiVersion, or None."""
@@ -217,23 +301,25 @@ class KindRegistry:
         return lower[found[0]] if found else ""
 
 
-def _schema_check(kind: Kind) -> SchemaCheck:
+def schema_check(name: str, rules: Mapping[str, Any]) -> SchemaCheck:
+    """Give the check of a JSON Schema; raises `InputError` where it is none.
+
+    `name` is whose schema it is, for messages.
+    """
     # Imported here since only custom kinds need it.
     import jsonschema
     import referencing
 
     from callboard_catalog.descriptors.schema import problem_of
 
-    schema = dict(kind.schema or {})
+    schema = dict(rules)
     validator_class = jsonschema.validators.validator_for(
         schema, default=jsonschema.Draft202012Validator
     )
     try:
         validator_class.check_schema(schema)
     except jsonschema.SchemaError as error:
-        raise InputError(
-            f"The schema of the kind {kind.name} is no JSON Schema: {error.message}"
-        ) from error
+        raise InputError(f"The schema of {name} is no JSON Schema: {error.message}") from error
     # An empty registry of its own: a $ref to a URL must not be fetched.
     validator = validator_class(schema, registry=referencing.Registry())
 
@@ -243,7 +329,7 @@ def _schema_check(kind: Kind) -> SchemaCheck:
         except referencing.exceptions.Unresolvable as error:
             message = _(
                 "the schema of %(kind)s refers to %(reference)s, which it lacks",
-                kind=kind.name,
+                kind=name,
                 reference=error.ref,
             )
             return [((), message)]

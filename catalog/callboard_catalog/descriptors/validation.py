@@ -4,15 +4,24 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from callboard.i18n import Text, Translator
+from callboard_catalog.descriptors.cases import case_faults
 from callboard_catalog.descriptors.envelope import (
     API_VERSION,
     KIND,
     is_subdomain,
     metadata_faults,
 )
-from callboard_catalog.descriptors.faults import Fault, one_of, path_text, shown, type_name
+from callboard_catalog.descriptors.faults import (
+    Fault,
+    Path,
+    is_but_expected,
+    one_of,
+    path_text,
+    shown,
+    type_name,
+)
 from callboard_catalog.descriptors.fields import field_faults
-from callboard_catalog.descriptors.kinds import KindRegistry, RegisteredKind
+from callboard_catalog.descriptors.kinds import KindRegistry, RegisteredKind, SchemaCheck
 
 _ = Translator("callboard")
 
@@ -38,6 +47,8 @@ def validate(document: Any, registry: KindRegistry) -> list[Fault]:
     else:
         faults.append(Fault("missing-metadata", (), _("metadata is missing; it needs a name")))
     faults.extend(_kind_faults(document, registry))
+    faults.extend(_added_faults(document, registry))
+    faults.extend(case_faults(document))
     return faults
 
 
@@ -135,10 +146,33 @@ def _spec_faults(document: dict[str, Any], registered: RegisteredKind) -> list[F
         message = _("spec is %(type)s; expected an object", type=type_name(spec))
         return [Fault("bad-spec", ("spec",), message)]
     faults = field_faults(registered.kind.fields, spec, ("spec",))
-    if registered.check_schema is not None:
-        for path, problem in registered.check_schema(spec):
-            code = f"bad-{path_text(('spec', *path)[:2])}"
-            place = path_text(("spec", *path))
-            message = _("%(path)s: %(problem)s", path=place, problem=problem)
-            faults.append(Fault(code, ("spec", *path), message))
+    for check in registered.checks(spec):
+        faults.extend(_schema_faults(check, spec, ("spec",)))
+    return faults
+
+
+def _schema_faults(check: SchemaCheck, value: Any, root: Path) -> list[Fault]:
+    return [
+        Fault(
+            f"bad-{path_text((*root, *path)[:2])}",
+            (*root, *path),
+            _("%(path)s: %(problem)s", path=path_text((*root, *path)), problem=problem),
+        )
+        for path, problem in check(value)
+    ]
+
+
+def _added_faults(document: dict[str, Any], registry: KindRegistry) -> list[Fault]:
+    """Check the fields that the site and plugins add to entities."""
+    faults: list[Fault] = []
+    for added in registry.fields(str(document.get("kind"))):
+        path, value = added.value(document)
+        choices = added.field.choices
+        if value is None:
+            continue
+        if choices and value not in choices:
+            message = is_but_expected(path_text(path), shown(value), one_of(choices))
+            faults.append(Fault(f"bad-{path_text(path[:2])}", path, message))
+        elif added.check_schema is not None:
+            faults.extend(_schema_faults(added.check_schema, value, path))
     return faults

@@ -17,7 +17,9 @@ from callboard_catalog.store.bulk import insert_rows, next_ids, rows_where
 VERSION: Final = models.entity_version
 COLUMNS: Final = (
     "id", "ref", "uid", "at", "action", "source", "path", "head", "changed", "before",
+    "created", "owner", "hash",
 )  # fmt: skip
+PRESENT: Final = ("id", "document", "created_at", "owner", "hash")
 LEVEL: Final = 6
 """Of the compression: a descriptor takes about a third of its size and well under 1 ms."""
 
@@ -32,6 +34,7 @@ class _Change:
     after: Mapping[str, Any] | None = None
     source: str = ""
     head: str = ""
+    by: str = ""
 
 
 class Recorder:
@@ -76,14 +79,14 @@ class Recorder:
         after = orjson.loads(claim.document)
         self._changes.append(_Change(ref, uid, "updated", path, entity_id, after, source, head))
 
-    def removed(self, ref: str, uid: str, entity_id: int, path: str) -> None:
-        """Note that an entity leaves the catalog."""
-        self._changes.append(_Change(ref, uid, "removed", path, entity_id))
+    def removed(self, ref: str, uid: str, entity_id: int, path: str, *, by: str = "") -> None:
+        """Note that an entity leaves the catalog, `by` whom where a person or program did it."""
+        self._changes.append(_Change(ref, uid, "removed", path, entity_id, by=by))
 
     def flush(self) -> None:
         """Write the rows. The entities must still be as they were."""
-        documents = self._documents()
-        rows = [self._row(change, documents.get(change.entity_id)) for change in self._changes]
+        present = self._present()
+        rows = [self._row(change, present.get(change.entity_id)) for change in self._changes]
         rows += [self._row(change, None) for change in self._returned()]
         # What differs in nothing a person wrote is no version of its own.
         rows = [row for row in rows if row[3] != "updated" or row[7]["paths"]]
@@ -91,11 +94,12 @@ class Recorder:
         numbered = [(number, *row) for number, row in zip(numbers, rows, strict=True)]
         insert_rows(self.connection, VERSION, COLUMNS, numbered)
 
-    def _documents(self) -> dict[int, bytes]:
+    def _present(self) -> dict[int, Any]:
+        """Give the rows of what changes, as they still are."""
         ids = [change.entity_id for change in self._changes]
-        columns = (models.entity.c.id, models.entity.c.document)
+        columns = [models.entity.c[name] for name in PRESENT]
         found = rows_where(self.connection, columns, models.entity.c.id, ids)
-        return {row.id: row.document for row in found}
+        return {row.id: row for row in found}
 
     def _returned(self) -> Iterable[_Change]:
         # A first read has nothing to look for.
@@ -107,11 +111,13 @@ class Recorder:
             for ref in sorted({row.ref for row in known})
         ]
 
-    def _row(self, change: _Change, before: bytes | None) -> Sequence[Any]:
+    def _row(self, change: _Change, before: Any) -> Sequence[Any]:
         paths: list[str] = []
         if before is not None and change.after is not None:
-            paths = changed_paths(orjson.loads(before), change.after)
+            paths = changed_paths(orjson.loads(before.document), change.after)
         changed: dict[str, Any] = {"paths": paths}
+        if change.by:
+            changed["by"] = change.by
         commit = None if change.source else self.commits.get(change.path)
         if commit is not None:
             changed["commit"] = commit.to_data()
@@ -124,5 +130,8 @@ class Recorder:
             change.path,
             change.head or self.head,
             changed,
-            None if before is None else zlib.compress(before, LEVEL),
+            None if before is None else zlib.compress(before.document, LEVEL),
+            None if before is None else before.created_at,
+            "" if before is None else before.owner,
+            "" if before is None else before.hash,
         )

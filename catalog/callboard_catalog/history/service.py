@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Select, bindparam, delete, func, or_, select, update
 
 from callboard.database import Database
 from callboard.entities import EntityRef
 from callboard_catalog import models
 from callboard_catalog.reading import stored_form
 from callboard_catalog.sources.base import ChangeCommit
+from callboard_catalog.store.bulk import lock_catalog
 
 VERSION: Final = models.entity_version
 AT_ONCE: Final = 2_000
@@ -26,7 +27,8 @@ class Version:
 
     `before` and `after` are its documents; None where it was not in the catalog. `changed` are the
     dotted paths that differ. `head` is the version of the source that brought the change, and
-    `commit` the commit of its file, where that is known.
+    `commit` the commit of its file, where that is known. `by` is who deleted it, where it is
+    not its source that no longer had it.
     """
 
     id: int
@@ -39,6 +41,7 @@ class Version:
     commit: ChangeCommit | None
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
+    by: str = ""
 
 
 def versions(
@@ -91,14 +94,20 @@ def _version(
         commit=ChangeCommit.from_data(commit) if commit else None,
         before=before,
         after=after,
+        by=row.changed.get("by", ""),
     )
+
+
+def plain_version(row: Any) -> Version:
+    """Give the change that a row tells of, without its documents."""
+    return _version(row, None, None)
 
 
 def last_change(connection: Connection, ref: EntityRef) -> Version | None:
     """Give the newest change of an entity, without its documents."""
     statement = select(VERSION).where(VERSION.c.ref == stored_form(ref))
     row = connection.execute(statement.order_by(VERSION.c.id.desc()).limit(1)).first()
-    return _version(row, None, None) if row else None
+    return plain_version(row) if row else None
 
 
 def change_count(connection: Connection, ref: EntityRef) -> int:
@@ -110,28 +119,56 @@ def change_count(connection: Connection, ref: EntityRef) -> int:
 def prune(database: Database, *, before: datetime, most: int) -> int:
     """Delete changes older than `before`, and those beyond the `most` newest of each entity.
 
-    Gives how many were deleted.
+    Gives how many were deleted. The tables keep from when on the past is still known exactly, and
+    of which entities it is not.
     """
+    old = select(VERSION.c.id).where(VERSION.c.at < before)
     total = 0
-    for numbers in _surplus(database, before, most):
+    for numbers in _batches(database, old):
         with database.write() as connection:
+            lock_catalog(connection)
             connection.execute(delete(VERSION).where(VERSION.c.id.in_(numbers)))
+            _forget_until(connection, before)
+        total += len(numbers)
+    for numbers in _batches(database, _surplus(most)):
+        with database.write() as connection:
+            lock_catalog(connection)
+            _delete_surplus(connection, numbers)
         total += len(numbers)
     return total
 
 
-def _surplus(database: Database, before: datetime, most: int) -> Iterator[Sequence[int]]:
+def _batches(database: Database, statement: Select[Any]) -> Iterator[Sequence[int]]:
+    """Give what there is to delete, the oldest first, until there is nothing left."""
+    while True:
+        with database.read() as connection:
+            numbers = connection.scalars(statement.order_by("id").limit(AT_ONCE)).all()
+        if not numbers:
+            return
+        yield numbers
+
+
+def _surplus(most: int) -> Select[Any]:
     many = select(VERSION.c.ref).group_by(VERSION.c.ref).having(func.count() > most)
-    rank = select(
-        VERSION.c.id,
-        func.row_number().over(partition_by=VERSION.c.ref, order_by=VERSION.c.id.desc()).label("n"),
-    ).where(VERSION.c.ref.in_(many))
-    ranked = rank.subquery()
-    old = select(VERSION.c.id).where(VERSION.c.at < before)
-    for statement in (old, select(ranked.c.id).where(ranked.c.n > most)):
-        while True:
-            with database.read() as connection:
-                numbers = connection.scalars(statement.limit(AT_ONCE)).all()
-            if not numbers:
-                break
-            yield numbers
+    rank = func.row_number().over(partition_by=VERSION.c.ref, order_by=VERSION.c.id.desc())
+    ranked = select(VERSION.c.id, rank.label("n")).where(VERSION.c.ref.in_(many)).subquery()
+    return select(ranked.c.id).where(ranked.c.n > most)
+
+
+def _forget_until(connection: Connection, before: datetime) -> None:
+    known = models.state.c.exact_from
+    later = update(models.state).where(or_(known.is_(None), known < before))
+    connection.execute(later.values(exact_from=before))
+
+
+def _delete_surplus(connection: Connection, numbers: Sequence[int]) -> None:
+    """Delete changes of entities that keep younger ones, whose oldest notes that some lack."""
+    chosen = VERSION.c.id.in_(numbers)
+    gaps = connection.execute(
+        select(VERSION.c.ref, func.max(VERSION.c.at).label("at")).where(chosen).group_by("ref")
+    ).all()
+    connection.execute(delete(VERSION).where(chosen))
+    own = VERSION.alias("own")
+    oldest = select(func.min(own.c.id)).where(own.c.ref == bindparam("named")).scalar_subquery()
+    noted = update(VERSION).where(VERSION.c.id == oldest).values(gap=bindparam("until"))
+    connection.execute(noted, [{"named": gap.ref, "until": gap.at} for gap in gaps])

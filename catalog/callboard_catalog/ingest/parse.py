@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -11,7 +12,6 @@ from callboard.contributions import EntityProcessor, ProcessorContext
 from callboard.entities import DEFAULT_NAMESPACE, EntityRef
 from callboard.errors import InputError
 from callboard.i18n import Text, Translator, storable
-from callboard.plugins import Contributed
 from callboard_catalog.descriptors import (
     Document,
     Fault,
@@ -20,6 +20,7 @@ from callboard_catalog.descriptors import (
     Lines,
     Origin,
     finish,
+    path_text,
     read_documents,
     relations,
     resolve,
@@ -27,6 +28,10 @@ from callboard_catalog.descriptors import (
 )
 from callboard_catalog.descriptors.locations import is_url
 from callboard_catalog.ingest.candidate import Candidate
+
+if TYPE_CHECKING:
+    # Not loaded by the process that only parses, see `ingest.apart`.
+    from callboard.plugins import Contributed
 
 Report = Callable[[str, str, BaseException], None]
 """Is told of the plugin that raised, at which place, and what."""
@@ -39,7 +44,8 @@ _ZERO: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A fault. `ref` and `owner` are empty where they could not be read."""
+    """A fault. `ref` and `owner` are empty where they could not be read, `key` where it is of no
+    key: the path of the key as people write it, such as `spec.owner`."""
 
     position: int
     line: int
@@ -48,6 +54,7 @@ class Rejection:
     message: Text
     ref: str = ""
     owner: str = ""
+    key: str = ""
 
 
 @dataclass(slots=True)
@@ -88,8 +95,8 @@ class ParsedFile:
 class Parser:
     """Reads descriptor files of one source.
 
-    `read` gives the bytes of another file of the source, for placeholders; `blob_of` names its
-    content, so that a change of it is noticed.
+    `read` gives the bytes of another file of the source, for placeholders in the file named first;
+    `blob_of` names its content, so that a change of it is noticed.
     """
 
     def __init__(
@@ -98,9 +105,9 @@ class Parser:
         registry: KindRegistry,
         limits: Limits,
         origin_of: Callable[[str], Origin],
-        read: Callable[[str], bytes],
+        read: Callable[[str, str], bytes],
         blob_of: Callable[[str], str],
-        processors: Sequence[Contributed[EntityProcessor]] = (),
+        processors: "Sequence[Contributed[EntityProcessor]]" = (),
         context_for: Callable[[str, str], ProcessorContext] | None = None,
         report: Report = lambda plugin, place, error: None,
     ) -> None:
@@ -118,6 +125,7 @@ class Parser:
         parsed = ParsedFile(path, blob)
         lines = Lines(data, limits=self.limits)
         origin = self.origin_of(path)
+        placeholders = may_have_placeholders(data)
         # A zero byte, which PostgreSQL has no place for, is written with a backslash in YAML.
         escaped = b"\\" in data or bool(self.processors)
         for document in read_documents(data, limits=self.limits):
@@ -125,7 +133,7 @@ class Parser:
                 parsed.unreadable = True
                 self._reject(parsed, lines, document, [document.fault], "error")
             elif not document.empty:
-                self._document(parsed, lines, document, origin, escaped)
+                self._document(parsed, lines, document, origin, escaped, placeholders)
         return parsed
 
     def _document(
@@ -135,11 +143,12 @@ class Parser:
         document: Document,
         origin: Origin,
         escaped: bool,
+        placeholders: bool,
     ) -> None:
         value = document.value
         faults: list[Fault] = []
-        if isinstance(value, dict):
-            resolved = resolve(value, self.read, path=parsed.path)
+        if placeholders and isinstance(value, dict):
+            resolved = resolve(value, partial(self.read, parsed.path), path=parsed.path)
             value = resolved.document
             faults.extend(resolved.faults)
             for target in resolved.targets:
@@ -148,12 +157,12 @@ class Parser:
         faults.extend(validate(value, self.registry))
         if not faults and self.processors:
             value, warnings = self._process(value, parsed.path)
-            self._reject(parsed, lines, document, warnings, "warning", _ref_of(value))
+            self._reject(parsed, lines, document, warnings, "warning", ref_of(value))
             faults.extend(validate(value, self.registry))
         if not faults and escaped and _ZERO.search(orjson.dumps(value)):
             faults.append(Fault("bad-character", (), _("the document holds a zero character")))
         if faults:
-            ref = _ref_of(value)
+            ref = ref_of(value)
             parsed.unreadable = parsed.unreadable or not ref
             self._reject(parsed, lines, document, faults, "error", ref, _owner_of(value))
             return
@@ -228,8 +237,22 @@ class Parser:
             message = storable(fault.message)
             named, owned = (text.replace("\0", "\ufffd") for text in (ref, owner))
             parsed.rejections.append(
-                Rejection(document.index, line, severity, fault.code, message, named, owned)
+                Rejection(
+                    document.index,
+                    line,
+                    severity,
+                    fault.code,
+                    message,
+                    named,
+                    owned,
+                    path_text(fault.path),
+                )
             )
+
+
+def may_have_placeholders(data: bytes) -> bool:
+    """Tell whether a file may take in others: it has their sign, or an escape that may be it."""
+    return b"$" in data or b"\\" in data
 
 
 def _plain(value: Any) -> Any:
@@ -238,7 +261,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is no JSON")
 
 
-def _ref_of(value: Any) -> str:
+def ref_of(value: Any) -> str:
     """Give the reference of a document that may have faults, or nothing."""
     if not isinstance(value, dict):
         return ""

@@ -5,11 +5,12 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
-from sqlalchemy import Row, exists, select, update
+from sqlalchemy import Connection, Row, exists, select, update
 
-from callboard.contributions import EntityProcessor, ProcessorContext
+from callboard.contributions import EntityProcessor, ProcessorContext, SourceTrouble
 from callboard.database import Database
 from callboard.errors import CallboardError, NotFoundError, reason_of
 from callboard.events import publish
@@ -22,7 +23,9 @@ from callboard_catalog.ingest.parse import ParsedFile, Parser, Report
 from callboard_catalog.ingest.walk import KnownFile, Walk
 from callboard_catalog.ingest.write import Changes, Writer
 from callboard_catalog.sources import ChangeCommit, Snapshot, Source
+from callboard_catalog.sources.addresses import Addresses, most_addresses
 from callboard_catalog.sources.base import CONTRIBUTED
+from callboard_catalog.store.addresses import keep_addresses, known_addresses
 from callboard_catalog.store.bulk import grow_generation, update_statistics
 
 _ = Translator("callboard")
@@ -69,7 +72,7 @@ class Refresh:
         limits: Limits,
         processors: Sequence[Contributed[EntityProcessor]],
         host_for: Callable[[str], Host],
-        fetch: Callable[[str], bytes],
+        addresses: Addresses,
         now: Callable[[], datetime],
         report: Report,
     ) -> None:
@@ -79,7 +82,7 @@ class Refresh:
         self.limits = limits
         self.processors = processors
         self.host_for = host_for
-        self.fetch = fetch
+        self.addresses = addresses
         self.now = now
 
     def run(
@@ -95,7 +98,8 @@ class Refresh:
         try:
             version = source.reader.version(row.head)
             current = version == row.head and version and fingerprint == row.fingerprint
-            if current and not row.error and not self._has_remote(row.id):
+            well = not row.error or row.partial
+            if current and well and not self._has_remote(row.id):
                 return result
             snapshot = source.reader.snapshot(version)
             self._read(source, row, snapshot, fingerprint, result, progress)
@@ -118,11 +122,14 @@ class Refresh:
         return result
 
     def is_stale(self, source: Source, row: Row[Any]) -> bool:
-        """Ask a source whether it must be read, by the row of it in the tables."""
-        if self._fingerprint(source) != row.fingerprint or self._has_remote(row.id):
+        """Ask a source whether it must be read, by the row of it in the tables.
+
+        One `with_remote_files` must be read in any case.
+        """
+        if self._fingerprint(source) != row.fingerprint:
             return True
         version = source.reader.version(row.head)
-        return not version or version != row.head
+        return not version or bool(version != row.head)
 
     def _read(
         self,
@@ -139,7 +146,10 @@ class Refresh:
                 hint=_("The last good state is served meanwhile."),
             )
         known = self._known(row.id)
-        walk = Walk(snapshot, known, fetch=self.fetch, everything=fingerprint != row.fingerprint)
+        with self.database.read() as connection:
+            addresses = known_addresses(connection, row.id)
+        visit = self.addresses.visit(addresses, most=most_addresses(source.type))
+        walk = Walk(snapshot, known, visit=visit, everything=fingerprint != row.fingerprint)
         writer = Writer(
             self.database,
             source_id=row.id,
@@ -148,9 +158,10 @@ class Refresh:
             now=self.now,
             version=snapshot.version,
             commit_of=_commits(snapshot, COMMITS_ASKED if row.head else 0),
+            first=not row.head,
         )
         analysed = 0
-        for batch in _batches(walk.changed(self._parser(source, snapshot, walk))):
+        for batch in _batches(walk.changed(self.parser(source, snapshot, walk))):
             result.changes.add(writer.apply(batch))
             result.files += len(batch)
             progress(result.files, len(walk.visited), source.name)
@@ -159,20 +170,40 @@ class Refresh:
                 with self.database.write() as connection:
                     update_statistics(connection)
         result.changes.add(writer.remove(sorted(known.keys() - walk.visited)))
+        keep_addresses(self.database, row.id, addresses, visit.learned)
         result.version = snapshot.version
         # A plugin may well have nothing to give; paths that match nothing are a mistake.
         found = snapshot.roots or source.type == CONTRIBUTED
-        note = "" if found else _("No file of this source matches its paths.")
-        self._succeeded(row, snapshot.version, fingerprint, note, result)
+        trouble = source.trouble() if source.trouble else None
+        if not found:
+            trouble = SourceTrouble(
+                text=_("No file of this source matches its paths."),
+                hint=_("Check `paths` of this source."),
+                whole=True,
+            )
+        self._succeeded(row, snapshot.version, fingerprint, trouble, result)
 
-    def _parser(self, source: Source, snapshot: Snapshot, walk: Walk) -> Parser:
+    def parser(self, source: Source, snapshot: Snapshot, walk: Walk) -> Parser:
+        """Give the parser of a source's files."""
+
         def origin_of(path: str) -> Origin:
+            root = walk.origins.get(path)
+            if root is not None:
+                web = walk.visit.web(path)
+                return Origin(
+                    location=f"url:{path}",
+                    origin=snapshot.location(root),
+                    view_url=web.view,
+                    edit_url=web.edit,
+                    source_location=f"url:{web.source}" if web.source else "",
+                )
             web = snapshot.web(path)
             return Origin(
                 location=snapshot.location(path),
                 view_url=web.view,
                 edit_url=web.edit,
                 source_location=f"url:{web.source}" if web.source else "",
+                more=web.annotations,
             )
 
         def context_for(plugin: str, path: str) -> ProcessorContext:
@@ -190,12 +221,17 @@ class Refresh:
         )
 
     def _fingerprint(self, source: Source) -> str:
-        digest = hashlib.sha256(f"{FORMAT}\0{source.fingerprint}\0{self.limits!r}".encode())
-        for processor in self.processors:
-            digest.update(f"\0{processor.key}={processor.value.version}".encode())
-        for kind in self.registry.kinds():
-            digest.update(f"\0{kind!r}".encode())
-        return digest.hexdigest()
+        return self.rules(source.fingerprint)
+
+    def rules(self, own: str = "") -> str:
+        """Give what changes when the same files would give other rows; `own` is the source's."""
+        return hashlib.sha256(f"{FORMAT}\0{own}\0{self._common_rules}".encode()).hexdigest()
+
+    @cached_property
+    def _common_rules(self) -> str:
+        processors = [f"{item.key}={item.value.version}" for item in self.processors]
+        kinds = [repr(kind) for kind in (*self.registry.kinds(), *self.registry.entity_fields())]
+        return "\0".join([repr(self.limits), *processors, *kinds])
 
     # Rows
 
@@ -226,25 +262,37 @@ class Refresh:
         row: Row[Any],
         version: str,
         fingerprint: str,
-        note: Text,
+        trouble: SourceTrouble | None,
         result: RefreshResult,
     ) -> None:
+        note = storable(trouble.text) if trouble else ""
         moved = (version, fingerprint, note) != (row.head, row.fingerprint, row.error)
         if not moved and result.unchanged:
             return
         now = self.now()
-        recovered = bool(row.error) and not note
+        whole = trouble is not None and trouble.whole
+        event = "catalog.source.read"
+        told = {"version": version}
+        if whole:
+            result.error = str(note)
+            log.warning("Source %s: %s", row.name, note)
+            event = "catalog.source.failed"
+            told = {"error": str(note)}
+        elif row.error and (not note or not row.partial):
+            event = "catalog.source.recovered"
         self._write(
             row,
-            "catalog.source.recovered" if recovered else "catalog.source.read",
-            {"version": version},
+            event,
+            told,
             head=version,
             fingerprint=fingerprint,
             last_read_at=now,
-            last_success_at=now,
+            last_success_at=row.last_success_at if whole else now,
             failing_since=(row.failing_since or now) if note else None,
             error=note,
-            hint=_("Check `paths` of this source.") if note else "",
+            hint=storable(trouble.hint) if trouble else "",
+            partial=trouble is not None and not whole,
+            details=trouble.path if trouble else "",
         )
 
     def _failed(self, row: Row[Any], message: Text, hint: Text, result: RefreshResult) -> None:
@@ -261,6 +309,8 @@ class Refresh:
             failing_since=row.failing_since or now,
             error=message,
             hint=hint,
+            partial=False,
+            details="",
         )
 
     def _write(self, row: Row[Any], event: str, data: dict[str, str], **values: Any) -> None:
@@ -269,6 +319,12 @@ class Refresh:
             connection.execute(update(table).where(table.c.id == row.id).values(**values))
             grow_generation(connection)
             publish(connection, event, row.name, data, at=self.now())
+
+
+def with_remote_files(connection: Connection) -> set[int]:
+    """Give the ids of sources that must be read although they have not moved: see `source_file`."""
+    table = models.source_file
+    return set(connection.scalars(select(table.c.source_id).where(table.c.remote).distinct()))
 
 
 def _commits(snapshot: Snapshot, most: int) -> Callable[[Sequence[str]], ChangeCommit | None]:

@@ -1,6 +1,5 @@
 """Applies parsed files to the tables: one transaction a batch, only what differs."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,11 +12,19 @@ from callboard.database import Database
 from callboard.events.log import Fact, publish_many
 from callboard.identity import SYSTEM
 from callboard_catalog import models
-from callboard_catalog.descriptors import RelationPair, stable_json
 from callboard_catalog.descriptors.locations import is_url
 from callboard_catalog.history import Recorder
 from callboard_catalog.ingest.candidate import Candidate
-from callboard_catalog.ingest.parse import ParsedFile, Rejection
+from callboard_catalog.ingest.claims import (
+    conflict_facts,
+    deleted_among,
+    first_waiting,
+    write_claims,
+)
+from callboard_catalog.ingest.parse import ParsedFile
+from callboard_catalog.ingest.rejections import ERROR, write_rejections
+from callboard_catalog.ingest.relations import settle_relations
+from callboard_catalog.ingest.staleness import settle_stale
 from callboard_catalog.sources.base import ChangeCommit
 from callboard_catalog.store.bulk import (
     chunks,
@@ -32,14 +39,6 @@ from callboard_catalog.store.entities import EntityRows
 
 ENTITY: Final = models.entity
 FILE_VALUES: Final = ("path", "blob", "remote", "targets", "reads")
-CLAIM_COLUMNS: Final = (
-    "id", "ref", "source_id", "file_id", "position", "line", "document", "pairs", "hash",
-    "since",
-)  # fmt: skip
-REJECTED_COLUMNS: Final = (
-    "id", "source_id", "file_id", "position", "line", "severity", "code", "message", "ref",
-    "owner", "since",
-)  # fmt: skip
 
 
 class Present(NamedTuple):
@@ -76,7 +75,9 @@ class Writer:
 
     `is_gone` tells whether a path of this source is no longer there, so that an entity that moved
     to another file is changed, not refused as a conflict. `version` is the source's, and
-    `commit_of` tells which commit changed one of some files last, for the history.
+    `commit_of` tells which commit changed one of some files last, for the history. `first` says
+    that the source is read for the first time: then no event tells of relations, as most of what
+    they name is only about to come.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Writer:
         now: Callable[[], datetime],
         version: str = "",
         commit_of: Callable[[Sequence[str]], ChangeCommit | None] = lambda paths: None,
+        first: bool = False,
     ) -> None:
         self.database = database
         self.source_id = source_id
@@ -97,6 +99,7 @@ class Writer:
         self.now = now
         self.version = version
         self.commit_of = commit_of
+        self.first = first
 
     def apply(self, files: Sequence[ParsedFile]) -> Changes:
         """Write a batch of files that are new or changed."""
@@ -104,6 +107,21 @@ class Writer:
         with self.database.write() as connection:
             lock_catalog(connection)
             return _Batch(self, connection, files, commits).apply()
+
+    def apply_in(
+        self, connection: Connection, files: Sequence[ParsedFile], gone: Sequence[str]
+    ) -> Changes:
+        """Write files and take others out, in a transaction that holds the catalog's lock.
+
+        What moves from a file that goes to one that stays is changed: it does not leave.
+        """
+        total = Changes()
+        for chunk in chunks(files):
+            total.add(_Batch(self, connection, chunk, {}).apply())
+        for paths in chunks(gone):
+            removed = [ParsedFile(path, "") for path in paths]
+            total.add(_Batch(self, connection, removed, {}, removing=True).apply())
+        return total
 
     def remove(self, paths: Sequence[str]) -> Changes:
         """Take out files that are no longer part of the source, with what they gave."""
@@ -153,22 +171,28 @@ class _Batch:
         )
         self.claims: list[tuple[int, Candidate]] = []
         self.taken: set[str] = set()
-        self.new_faults: list[tuple[int, Rejection]] = []
+        self.deleted: set[str] = set()
+        self.shown: dict[int, str] = {}
+        self.kept: dict[int, str] = {}
+        self.promoted: list[Any] = []
 
     def apply(self) -> Changes:
         file_ids = self._file_rows()
         held = self._held(file_ids.values())
-        owners = self._owners()
+        refs = {candidate.ref for file in self.files for candidate in file.candidates}
+        owners = self._owners(refs)
+        self.deleted = deleted_among(self.connection, refs)
         declared = self._declared(file_ids)
         for file in self.files:
             file_id = file_ids.get(file.path)
             if file_id is not None:
                 self._file(file, file_id, owners, declared)
         self._leave(held, declared, file_ids)
-        self._write_claims(file_ids)
-        self._write_rejections(file_ids)
         self.history.flush()
         self.rows.flush()
+        facts = self._settle(
+            {file_ids[file.path]: file for file in self.files if file.path in file_ids}
+        )
         if self.removing:
             delete_where(
                 self.connection,
@@ -176,7 +200,7 @@ class _Batch:
                 models.source_file.c.id,
                 list(file_ids.values()),
             )
-        self._tell()
+        self._tell(facts)
         return self.changes
 
     # Files
@@ -219,10 +243,9 @@ class _Batch:
         rows = rows_where(self.connection, columns, ENTITY.c.file_id, list(file_ids))
         return [Present(*row) for row in rows]
 
-    def _owners(self) -> dict[str, Present]:
-        refs = {candidate.ref for file in self.files for candidate in file.candidates}
+    def _owners(self, refs: Iterable[str]) -> dict[str, Present]:
         columns = [ENTITY.c[name] for name in Present._fields]
-        rows = rows_where(self.connection, columns, ENTITY.c.ref, refs)
+        rows = rows_where(self.connection, columns, ENTITY.c.ref, list(refs))
         return {row.ref: Present(*row) for row in rows}
 
     def _declared(self, file_ids: dict[str, int]) -> dict[int, set[str]]:
@@ -241,7 +264,7 @@ class _Batch:
     ) -> None:
         for candidate in file.candidates:
             present = owners.get(candidate.ref)
-            if candidate.ref in self.taken:
+            if candidate.ref in self.taken or candidate.ref in self.deleted:
                 self.claims.append((file_id, candidate))
                 continue
             if present is None:
@@ -256,6 +279,7 @@ class _Batch:
             self.taken.add(candidate.ref)
 
     def _follow(self, present: Present, candidate: Candidate, file_id: int, path: str) -> None:
+        self.shown[present.id] = present.ref
         place = (file_id, candidate.position, candidate.line)
         if present.hash != candidate.hash:
             self.history.updated(present.ref, present.uid, present.id, path, candidate.document)
@@ -289,7 +313,9 @@ class _Batch:
             if present.ref in declared[present.file_id] or present.ref in self.taken:
                 continue
             file = by_id[present.file_id]
-            if not file.keeps(present.ref):
+            if file.keeps(present.ref):
+                self.kept[present.id] = present.ref
+            else:
                 leaving.append((present, file.path))
         self._promote_or_delete(leaving, set(file_ids.values()))
 
@@ -297,15 +323,8 @@ class _Batch:
         if not leaving:
             return
         claim = models.claim
-        columns = list(claim.c)
-        waiting: dict[str, Any] = {}
         refs = [present.ref for present, _ in leaving]
-        for row in rows_where(self.connection, columns, claim.c.ref, refs):
-            if row.file_id in batch:
-                continue
-            first = waiting.get(row.ref)
-            if first is None or (row.since, row.id) < (first.since, first.id):
-                waiting[row.ref] = row
+        waiting = first_waiting(self.connection, refs, without=batch)
         for present, path in leaving:
             successor = waiting.get(present.ref)
             if successor is None:
@@ -315,81 +334,38 @@ class _Batch:
             else:
                 self.history.taken_over(present.ref, present.uid, present.id, successor)
                 self.rows.promote(present.id, present.uid, successor)
+                self.shown[present.id] = present.ref
+                self.promoted.append(successor)
                 self.changes.updated.append(present.ref)
         used = [row.id for row in waiting.values()]
         delete_where(self.connection, claim, claim.c.id, used)
 
     # What is not served
 
-    def _write_claims(self, file_ids: dict[str, int]) -> None:
-        table = models.claim
-        ids = list(file_ids.values())
-        columns = (table.c.file_id, table.c.ref, table.c.since)
-        since = {
-            (row[0], row[1]): row[2]
-            for row in rows_where(self.connection, columns, table.c.file_id, ids)
-        }
-        delete_where(self.connection, table, table.c.file_id, ids)
-        numbers = next_ids(self.connection, table, len(self.claims))
-        rows = [
-            (
-                number,
-                candidate.ref,
-                self.writer.source_id,
-                file_id,
-                candidate.position,
-                candidate.line,
-                stable_json(candidate.document),
-                [_plain(pair) for pair in candidate.pairs],
-                candidate.hash,
-                since.get((file_id, candidate.ref), self.now),
-            )
-            for number, (file_id, candidate) in zip(numbers, self.claims, strict=True)
-        ]
-        insert_rows(self.connection, table, CLAIM_COLUMNS, rows)
-
-    def _write_rejections(self, file_ids: dict[str, int]) -> None:
-        table = models.rejected
-        ids = list(file_ids.values())
-        columns = (table.c.file_id, table.c.position, table.c.ref, table.c.code, table.c.since)
-        since = {
-            (row[0], row[2] or row[1], row[3]): row[4]
-            for row in rows_where(self.connection, columns, table.c.file_id, ids)
-        }
-        if since:
-            delete_where(self.connection, table, table.c.file_id, ids)
-        wanted: list[tuple[int, Rejection]] = [
-            (file_ids[file.path], rejection)
-            for file in self.files
-            if file.path in file_ids
-            for rejection in file.rejections
-        ]
-        numbers = next_ids(self.connection, table, len(wanted))
-        rows = [
-            (
-                number,
-                self.writer.source_id,
-                file_id,
-                item.position,
-                item.line,
-                item.severity,
-                item.code,
-                item.message,
-                item.ref,
-                item.owner,
-                since.get(_identity(file_id, item), self.now),
-            )
-            for number, (file_id, item) in zip(numbers, wanted, strict=True)
-        ]
-        insert_rows(self.connection, table, REJECTED_COLUMNS, rows)
-        self.changes.rejected = sum(item.severity == "error" for _, item in wanted)
-        self.new_faults = [
-            (file_id, item) for file_id, item in wanted if _identity(file_id, item) not in since
-        ]
+    def _settle(self, files: Mapping[int, ParsedFile]) -> list[Fact]:
+        """Write what follows from the entities as they are now; give the events of it."""
+        writer, connection = self.writer, self.connection
+        ended = [(row.file_id, row.ref, row.line) for row in self.promoted]
+        found = conflict_facts(connection, "ended", ended)
+        found += write_claims(connection, writer.source_id, files, self.claims, self.now)
+        found += write_rejections(connection, writer.source_id, writer.source_name, files, self.now)
+        self.changes.rejected = sum(
+            item.severity == ERROR for file in files.values() for item in file.rejections
+        )
+        relations = settle_relations(
+            connection,
+            self.rows.written,
+            created=self.changes.created,
+            deleted=self.changes.deleted,
+            now=self.now,
+            told=not writer.first,
+        )
+        found += settle_stale(connection, self.kept, self.shown, self.now)
+        return found + relations
 
     # Telling
 
-    def _tell(self) -> None:
+    def _tell(self, facts: Sequence[Fact]) -> None:
         kinds = {
             "catalog.entity.created": self.changes.created,
             "catalog.entity.updated": self.changes.updated,
@@ -397,13 +373,7 @@ class _Batch:
         }
         data = {"source": self.writer.source_name}
         events = [Fact(kind, ref, data) for kind, refs in kinds.items() for ref in refs]
-        by_document: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
-        for file_id, item in self.new_faults:
-            by_document[(file_id, item.position)].append(item.code)
-        events += [
-            Fact("catalog.document.rejected", self.writer.source_name, {"codes": codes})
-            for codes in by_document.values()
-        ]
+        events += facts
         publish_many(self.connection, events, at=self.now)
         for ref in self.changes.deleted:
             record(
@@ -421,12 +391,3 @@ class _Batch:
 def _file_values(file: ParsedFile) -> tuple[Any, ...]:
     targets = {"specs": file.locations, "digest": file.targets} if file.locations else None
     return (file.path, file.blob, file.remote, targets, file.reads or None)
-
-
-def _identity(file_id: int, item: Rejection) -> tuple[int, str | int, str]:
-    """Tell faults apart: those of a document that has a name move with it within its file."""
-    return (file_id, item.ref or item.position, item.code)
-
-
-def _plain(pair: RelationPair) -> list[str]:
-    return [str(pair.source), pair.type, pair.reverse_type, str(pair.target)]

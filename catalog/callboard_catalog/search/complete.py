@@ -9,8 +9,9 @@ from typing import Final
 from sqlalchemy import Connection
 
 from callboard.entities import DEFAULT_NAMESPACE, EntityRef
+from callboard_catalog.facets import FacetIndex
 from callboard_catalog.search.candidates import Wanted, candidates
-from callboard_catalog.search.counts import Count, commonest, commonest_seen
+from callboard_catalog.search.counts import Count, commonest
 from callboard_catalog.search.filters import NAMED, NOBODY, narrow
 from callboard_catalog.search.operators import IS_VALUES, OPERATORS, Filter
 from callboard_catalog.search.words import Words, folded
@@ -41,11 +42,11 @@ class Completion:
 class Completer:
     """Completes operators and their values; the common values are kept until the catalog changes.
 
-    `generation` gives the number that grows with every change of the catalog.
+    `index` gives what the whole catalog has, as it is now.
     """
 
-    def __init__(self, generation: Callable[[Connection], int]) -> None:
-        self._generation = generation
+    def __init__(self, index: Callable[[], FacetIndex]) -> None:
+        self._index = index
         self._kept: tuple[int, dict[str, list[Count]]] = (-1, {})
         self._lock = threading.Lock()
 
@@ -78,11 +79,11 @@ class Completer:
             for value in values
         ]  # fmt: skip
 
-    def examples(self, connection: Connection, sight: Sight | None = None) -> dict[str, str]:
+    def examples(self, sight: Sight | None = None) -> dict[str, str]:
         """Give for each operator a value there is, the commonest, for people to try."""
         found = {}
         for operator in ("owner", "kind", "type", "lifecycle", "tag", "system", "domain", "source"):
-            values = self._commonest(connection, operator, sight)
+            values = self._commonest(operator, sight)
             if values:
                 value = _named(values[0]) if operator in NAMED else values[0]
                 found[operator] = _quoted(value.value)
@@ -104,23 +105,23 @@ class Completer:
         elif operator in NAMED and begun:
             return _entities(connection, operator, begun, limit, sight)
         else:
-            given = self._commonest(connection, operator, sight)
+            given = self._commonest(operator, sight)
         lower = begun.lower()
         fitting = [value for value in given if lower in value.value.lower()]
         fitting.sort(key=lambda value: not value.value.lower().startswith(lower))
         return [_named(value) if operator in NAMED else value for value in fitting[:limit]]
 
-    def _commonest(self, connection: Connection, operator: str, sight: Sight | None) -> list[Count]:
+    def _commonest(self, operator: str, sight: Sight | None) -> list[Count]:
         if sight is not None:
-            return commonest_seen(sight.index, operator, _KEPT)
-        now = self._generation(connection)
+            return commonest(sight.index, operator, _KEPT)
+        index = self._index()
         with self._lock:
-            if self._kept[0] != now:
-                self._kept = (now, {})
+            if self._kept[0] != index.generation:
+                self._kept = (index.generation, {})
             kept = self._kept[1]
             if operator in kept:
                 return kept[operator]
-        given = commonest(connection, operator, _KEPT)
+        given = commonest(index, operator, _KEPT)
         kept[operator] = given
         return given
 

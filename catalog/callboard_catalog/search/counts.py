@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from pyroaring import BitMap
-from sqlalchemy import Connection, func, select
 
-from callboard_catalog import models
 from callboard_catalog.facets import NONE, FacetIndex
-from callboard_catalog.search.filters import TAG_KEY
 from callboard_catalog.search.ranking import Found
 
 MOST_VALUES: Final = 8
@@ -56,35 +53,7 @@ def _tags(index: FacetIndex, items: Sequence[Found]) -> Counter[str]:
     return found
 
 
-def _titles(connection: Connection, refs: Collection[str]) -> dict[str, str]:
-    entity = models.entity.c
-    statement = select(entity.ref, entity.title).where(entity.ref.in_(list(refs)))
-    return {row.ref: row.title for row in connection.execute(statement)}
-
-
-def commonest(connection: Connection, operator: str, most: int) -> list[Count]:
-    """Give the commonest values of an operator in the whole catalog."""
-    entity = models.entity.c
-    if operator == "tag":
-        table, key = models.entity_field.c, models.field_key.c
-        named = select(key.id).where(key.name == TAG_KEY).scalar_subquery()
-        statement = select(table.value, func.count()).where(table.key_id == named)
-        column = table.value
-    elif operator == "source":
-        source = models.source.c
-        column = source.name
-        statement = select(source.name, func.count()).where(source.id == entity.source_id)
-    else:
-        column = entity[operator]
-        statement = select(column, func.count()).where(column != "")
-    rows = connection.execute(
-        statement.group_by(column).order_by(func.count().desc(), column).limit(most)
-    ).all()
-    labels = _titles(connection, [row[0] for row in rows]) if operator in _REFS else {}
-    return [Count(row[0], labels.get(row[0], ""), row[1]) for row in rows]
-
-
-def commonest_seen(index: FacetIndex, operator: str, most: int) -> list[Count]:
+def commonest(index: FacetIndex, operator: str, most: int) -> list[Count]:
     """Give the commonest values of an operator among what an index has."""
     counted = {value: len(rows) for value, rows in index.values[operator].items() if value}
     common = sorted(counted, key=lambda value: (-counted[value], value))[:most]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, exists, func, literal, not_, or_, select, text
+from sqlalchemy import Connection, and_, func, literal, not_, or_, select, text
 from sqlalchemy.sql.elements import ColumnElement
 
 from callboard.entities import EntityRef
@@ -12,6 +12,8 @@ from callboard.errors import InputError
 from callboard_catalog import models
 from callboard_catalog.search.operators import Filter
 from callboard_catalog.sight import Sight
+from callboard_catalog.store.bulk import one_of
+from callboard_catalog.store.fields import LISTED, key_number
 
 ENTITY: Final = models.entity
 DOCUMENT: Final = models.search_document
@@ -156,11 +158,20 @@ class _Narrower:
         if value == "deprecated":
             return self._of_any_kind(ENTITY.c.lifecycle.in_(_cases(value)))
         if value == "orphan":
-            owner = ENTITY.alias("holder")
-            has_owner = exists().where(owner.c.ref == ENTITY.c.owner)
-            return and_(ENTITY.c.kind.not_in(OWNERLESS), not_(has_owner))
+            nobody = self._of_any_kind(ENTITY.c.owner.in_(self._missing_owners()))
+            return and_(ENTITY.c.kind.not_in(OWNERLESS), nobody)
         self.unmatched.append(Filter(item.operator, (value,)))
         return literal(False)
+
+    def _missing_owners(self) -> list[str]:
+        """Give the owners that entities name and that are not there, and that of those without.
+
+        There are few of them among many entities, so they are looked up once each.
+        """
+        pairs = select(ENTITY.c.kind, ENTITY.c.owner).group_by(ENTITY.c.kind, ENTITY.c.owner)
+        named = {row.owner for row in self.connection.execute(pairs)} | {""}
+        there = select(ENTITY.c.ref).where(one_of(self.connection, ENTITY.c.ref, named))
+        return sorted(named.difference(self.connection.scalars(there)))
 
     def _place(self, item: Filter) -> None:
         """Narrow by kind or search source; both are what a thing is."""
@@ -254,9 +265,8 @@ def _in_domain(refs: Sequence[str]) -> ColumnElement[bool]:
 
 def _has_tag(values: Sequence[str]) -> ColumnElement[bool]:
     entity_field = models.entity_field.c
-    key = select(models.field_key.c.id).where(models.field_key.c.name == TAG_KEY)
     having = select(entity_field.entity_id).where(
-        entity_field.key_id == key.scalar_subquery(), entity_field.value.in_(values)
+        entity_field.key_id == key_number(TAG_KEY, LISTED), entity_field.value.in_(values)
     )
     return ENTITY.c.id.in_(having)
 

@@ -1,10 +1,11 @@
 """What every source can do."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, Self
 
+from callboard.contributions import SourceTrouble
 from callboard.i18n import Text
 
 LONGEST_WORDS = 200
@@ -14,11 +15,18 @@ LONGEST_WORDS = 200
 CONTRIBUTED: Final = "plugin"
 """The type of sources that plugins give."""
 
+PUSHED: Final = "push"
+"""The type of sources that are not read: others push to them."""
+
+LOCATIONS: Final = "locations"
+"""The type of the source of all registered locations."""
+
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
     """A file of a source. `blob` changes when its content does; `fault` says why it is not read,
-    `code` what is shown as its kind.
+    `code` what is shown as its kind. Targets of its Locations and placeholders are found below the
+    folder `root` only; empty is the whole source.
     """
 
     path: str
@@ -26,6 +34,7 @@ class FoundFile:
     size: int
     fault: Text = ""
     code: str = "too-large"
+    root: str = ""
 
 
 class Snapshot(Protocol):
@@ -92,6 +101,8 @@ class WebAddress:
     view: str = ""
     edit: str = ""
     source: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """Further annotations of what is in the file, such as the name of its repository."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +110,7 @@ class Source:
     """A place entities come from, whatever its type.
 
     `address` is what a person recognises it by, without secrets. `fingerprint` changes when its
-    settings do, so that everything is read again.
+    settings do, so that everything is read again. `trouble` is asked once its files were read.
     """
 
     name: str
@@ -109,6 +120,7 @@ class Source:
     every: timedelta
     fingerprint: str
     reader: "Reader" = field(repr=False)
+    trouble: Callable[[], SourceTrouble | None] | None = field(default=None, repr=False)
 
 
 class Reader(Protocol):

@@ -1,16 +1,24 @@
 """Making sources from settings and from plugins' contributions."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from callboard.contributions import EntitySource
+from callboard.contributions import (
+    EntitySource,
+    FileSource,
+    SourceContext,
+    Sources,
+    SourceTrouble,
+)
 from callboard.plugins import Contributed
+from callboard.plugins.contributions import check_contribution
 from callboard.redaction import redact
 from callboard_catalog.settings import CatalogSettings, FolderSource, GitSource, UrlSource
-from callboard_catalog.sources.base import CONTRIBUTED, Source
+from callboard_catalog.sources.base import CONTRIBUTED, Reader, Source
 from callboard_catalog.sources.contributed import ContributedReader
+from callboard_catalog.sources.contributed_files import FilesReader
 from callboard_catalog.sources.folder import FolderReader
 from callboard_catalog.sources.git import GitReader
 from callboard_catalog.sources.url import UrlReader
@@ -39,7 +47,7 @@ def configured_sources(
         elif isinstance(item, GitSource):
             address = redact(item.url)
             opener = _opener(open_repository, item)
-            reader = GitReader(opener, item.branch, item.paths, limit)
+            reader = GitReader(opener, item.branch, item.paths, limit, item.url)
         else:
             address = redact(item.url)
             reader = UrlReader(http(), item.url)
@@ -68,9 +76,12 @@ def _identity(item: FolderSource | GitSource | UrlSource) -> str:
 
 
 def contributed_sources(
-    contributions: Iterable[Contributed[EntitySource]], host_for: "Callable[[str], Host]"
+    contributions: Iterable[Contributed[EntitySource | FileSource | Sources]],
+    host_for: "Callable[[str], Host]",
+    maximum_bytes: int,
 ) -> list[Source]:
     """Make the sources that plugins contribute, named `plugin.name`."""
+    found = {item.key: item for one in contributions for item in _each(one, host_for)}
     return [
         Source(
             name=item.key,
@@ -79,7 +90,39 @@ def contributed_sources(
             address=item.plugin,
             every=item.value.every,
             fingerprint=hashlib.sha256(item.key.encode()).hexdigest(),
-            reader=ContributedReader(item.plugin, item.value, host_for),
+            reader=_contributed_reader(item.plugin, item.value, host_for, maximum_bytes),
+            trouble=_trouble(item.plugin, item.value, host_for),
         )
-        for item in contributions
+        for item in found.values()
     ]
+
+
+def _each(
+    item: Contributed[EntitySource | FileSource | Sources], host_for: "Callable[[str], Host]"
+) -> Iterator[Contributed[EntitySource | FileSource]]:
+    if not isinstance(item.value, Sources):
+        yield Contributed(item.plugin, item.value)
+        return
+    for source in item.value.sources(host_for(item.plugin)):
+        check_contribution(source, EntitySource | FileSource)
+        yield Contributed(item.plugin, source)
+
+
+def _trouble(
+    plugin: str, source: EntitySource | FileSource, host_for: "Callable[[str], Host]"
+) -> Callable[[], SourceTrouble | None] | None:
+    if isinstance(source, EntitySource) or source.trouble is None:
+        return None
+    ask = source.trouble
+    return lambda: ask(SourceContext(host=host_for(plugin), version=""))
+
+
+def _contributed_reader(
+    plugin: str,
+    source: EntitySource | FileSource,
+    host_for: "Callable[[str], Host]",
+    maximum_bytes: int,
+) -> Reader:
+    if isinstance(source, FileSource):
+        return FilesReader(plugin, source, host_for, maximum_bytes)
+    return ContributedReader(plugin, source, host_for)

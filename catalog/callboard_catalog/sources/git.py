@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from callboard.errors import CallboardError
+from callboard.repositories.pushed import Pushed
 from callboard_catalog.sources.base import ChangeCommit, FoundFile, WebAddress
 from callboard_catalog.sources.folder import matching, too_large
 from callboard_catalog.sources.hosts import web_address
@@ -23,8 +24,10 @@ class GitReader:
         branch: str,
         patterns: tuple[str, ...],
         maximum_bytes: int,
+        url: str = "",
     ) -> None:
         self._open = open_repository
+        self.url = url
         self.branch = branch
         self.patterns = patterns
         self.maximum_bytes = maximum_bytes
@@ -32,6 +35,9 @@ class GitReader:
     @cached_property
     def repository(self) -> "GitRepository":
         return self._open()
+
+    def follows(self, pushed: Pushed) -> bool:
+        return pushed.is_of(self.url, self.branch)
 
     def version(self, known: str) -> str:
         return self.repository.head(self.branch or None)

@@ -9,14 +9,18 @@ from callboard.i18n import Translator
 from callboard_catalog.sources.base import FoundFile, WebAddress
 
 if TYPE_CHECKING:
-    from callboard.http import HttpClient
+    from callboard.http import HttpClient, Response
 
 _ = Translator("callboard")
 
 
 def fetch_text(http: "HttpClient", url: str) -> bytes:
     """Read a URL; raises a `CallboardError` with what to do for every answer but 200."""
-    response = http.get(url)
+    return checked_body(http.get(url), url)
+
+
+def checked_body(response: "Response", url: str) -> bytes:
+    """Give the body of an answer; raises a `CallboardError` with what to do for all but 200."""
     if response.status == 200:
         return response.body
     message = _("%(url)s answered %(status)s.", url=url, status=response.status)

@@ -108,8 +108,8 @@ def delete_where(
     connection: Connection, table: Table, column: ColumnElement[Any], values: Collection[Any]
 ) -> None:
     """Delete the rows whose column has one of the values."""
-    for chunk in chunks(values):
-        connection.execute(delete(table).where(column.in_(chunk)))
+    if values:
+        connection.execute(delete(table).where(one_of(connection, column, values)))
 
 
 def lock_catalog(connection: Connection) -> None:
@@ -130,9 +130,8 @@ def rows_where(
     values: Collection[Any],
 ) -> Iterator[Any]:
     """Give the chosen columns of the rows whose column has one of the values."""
-    chosen = list(columns)
-    for chunk in chunks(values):
-        yield from connection.execute(select(*chosen).where(column.in_(chunk)))
+    if values:
+        yield from connection.execute(select(*columns).where(one_of(connection, column, values)))
 
 
 def update_statistics(connection: Connection) -> None:

@@ -1,34 +1,29 @@
 """The rows an entity is made of: its own, its relations, its fields and its words."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from callboard.entities import EntityRef
 from callboard_catalog import models
 from callboard_catalog.descriptors import RelationPair, stable_json
 from callboard_catalog.ingest.candidate import Candidate
-from callboard_catalog.search.entities import PLACES, text_row, title_of
+from callboard_catalog.search.entities import text_row, title_of
 from callboard_catalog.search.index import ENTITY_TEXT
 from callboard_catalog.store.bulk import delete_where, insert_rows
+from callboard_catalog.store.fields import LONGEST, write_fields
+from callboard_catalog.store.finished import Row, unfinish
 
 ENTITY: Final = models.entity
 COLUMNS: Final = (
     "id", "ref", "uid", "kind", "name", "title", "type", "lifecycle", "owner", "system", "domain",
     "document", "hash", "source_id", "file_id", "position", "line", "created_at", "updated_at",
 )  # fmt: skip
-IN_COLUMNS: Final = frozenset(
-    {"spec.type", "spec.lifecycle", "spec.owner", "spec.system", "spec.domain", "spec.definition"}
-)
-LONGEST_KEY = LONGEST_VALUE = 200
-MOST_FIELDS: Final = 200
-DECIDING: Final = ("metadata.tags", "metadata.labels.")
-DEEPEST_FIELD: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +67,7 @@ def _first_targets(pairs: list[RelationPair] | Any) -> dict[str, str]:
 
 def _word(value: Any) -> str:
     # Bounded, since an index of PostgreSQL takes at most about 2,700 bytes.
-    return value[:LONGEST_VALUE] if isinstance(value, str) else ""
+    return value[:LONGEST] if isinstance(value, str) else ""
 
 
 class EntityRows:
@@ -90,10 +85,22 @@ class EntityRows:
         self._parts: list[tuple[int, Candidate]] = []
         self._stale: list[int] = []
 
-    def insert(self, candidate: Candidate, file_id: int) -> str:
-        """Add an entity and give its uid."""
+    @property
+    def written(self) -> Sequence[tuple[int, Candidate]]:
+        """The entities that are new or changed, by number."""
+        return self._parts
+
+    def insert(
+        self,
+        candidate: Candidate,
+        file_id: int,
+        *,
+        uid: str = "",
+        created_at: datetime | None = None,
+    ) -> str:
+        """Add an entity and give its uid: a new one, unless it is that of one that returns."""
         entity_id, self._next_id = self._next_id, self._next_id + 1
-        stored = Stored.of(candidate)
+        stored = Stored.of(candidate, uid)
         self._inserted.append(
             (
                 entity_id,
@@ -106,7 +113,7 @@ class EntityRows:
                 file_id,
                 candidate.position,
                 candidate.line,
-                self.now,
+                created_at or self.now,
                 self.now,
             )
         )
@@ -119,13 +126,7 @@ class EntityRows:
 
     def promote(self, entity_id: int, uid: str, claim: Any) -> None:
         """Let a waiting claim, a row of `claim`, take an entity's place."""
-        document = orjson.loads(claim.document)
-        pairs = [
-            RelationPair(EntityRef.parse(source), kind, reverse, EntityRef.parse(target))
-            for source, kind, reverse, target in claim.pairs
-        ]
-        candidate = Candidate(claim.ref, claim.position, claim.line, document, claim.hash, pairs)
-        self._change(entity_id, uid, candidate, claim.source_id, claim.file_id)
+        self._change(entity_id, uid, candidate_of(claim), claim.source_id, claim.file_id)
 
     def _change(
         self, entity_id: int, uid: str, candidate: Candidate, source_id: int, file_id: int
@@ -160,6 +161,8 @@ class EntityRows:
     def flush(self) -> None:
         """Write everything that was collected."""
         gone = self._stale + self._deleted
+        relations = self._relations()
+        unfinish(self.connection, gone, relations)
         if gone:
             for table, column in (
                 (models.relation, models.relation.c.origin_id),
@@ -173,102 +176,37 @@ class EntityRows:
         for rows in (self._updated, self._moved):
             if rows:
                 self.connection.execute(statement, rows)
-        self._write_parts()
+        self._write_parts(relations)
 
-    def _write_parts(self) -> None:
+    def _relations(self) -> Sequence[Row]:
+        return [
+            (entity_id, str(pair.source), pair.type, str(pair.target), pair.reverse_type)
+            for entity_id, candidate in self._parts
+            for pair in candidate.pairs
+        ]
+
+    def _write_parts(self, relations: Sequence[Row]) -> None:
         insert_rows(
             self.connection,
             models.relation,
             ("origin_id", "source_ref", "type", "target_ref", "reverse"),
-            [
-                (entity_id, str(pair.source), pair.type, str(pair.target), pair.reverse_type)
-                for entity_id, candidate in self._parts
-                for pair in candidate.pairs
-            ],
+            relations,
         )
-        self._write_fields()
+        write_fields(
+            self.connection,
+            [(entity_id, candidate.document) for entity_id, candidate in self._parts],
+        )
         ENTITY_TEXT.insert(
             self.connection,
             [text_row(entity_id, candidate.document) for entity_id, candidate in self._parts],
         )
 
-    def _write_fields(self) -> None:
-        found = [
-            (entity_id, key, value)
-            for entity_id, candidate in self._parts
-            for key, value in dict.fromkeys(fields_of(candidate.document))
-        ]
-        keys = self._key_ids({key for _, key, _ in found})
-        insert_rows(
-            self.connection,
-            models.entity_field,
-            ("key_id", "value", "entity_id"),
-            [(keys[key], value, entity_id) for entity_id, key, value in found],
-        )
 
-    def _key_ids(self, names: set[str]) -> dict[str, int]:
-        table = models.field_key
-        known = {row.name: row.id for row in self.connection.execute(select(table))}
-        missing = sorted(names - known.keys())
-        if missing:
-            first = max(known.values(), default=0) + 1
-            rows = [{"id": first + at, "name": name} for at, name in enumerate(missing)]
-            self.connection.execute(insert(table), rows)
-            known.update((row["name"], row["id"]) for row in rows)
-        return known
-
-
-def fields_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Give the (dotted key, value), both lower-case, that have no column of their own.
-
-    Tags and labels are given whatever their number, as who may see an entity can hang on them; of
-    the others `MOST_FIELDS` are.
-    """
-    count = 0
-    flat: list[tuple[str, str]] = []
-    _flatten(flat, "metadata", _own(document["metadata"]), 0)
-    _flatten(flat, "spec", document.get("spec"), 0)
-    for key, found in flat:
-        if key in IN_COLUMNS:
-            continue
-        # Measured in lower case, which may be longer.
-        lower_key, lower = key.lower(), found.lower()
-        if len(lower_key) <= LONGEST_KEY and len(lower) <= LONGEST_VALUE:
-            if not lower_key.startswith(DECIDING):
-                if count >= MOST_FIELDS:
-                    return
-                count += 1
-            yield lower_key, lower
-
-
-_NOT_INDEXED: Final = frozenset(
-    {"name", "namespace", "title", "description", "uid", "etag", "links"}
-)
-
-
-def _own(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    first = {key: metadata[key] for key in ("tags", "labels") if key in metadata}
-    kept = first | {key: value for key, value in metadata.items() if key not in _NOT_INDEXED}
-    annotations = kept.get("annotations")
-    if annotations:
-        kept["annotations"] = {
-            key: value for key, value in annotations.items() if not key.startswith(PLACES)
-        }
-    return kept
-
-
-def _flatten(flat: list[tuple[str, str]], path: str, value: Any, depth: int) -> None:
-    """Add the dotted path and the text of each plain value. Every entity passes here: no frills."""
-    if isinstance(value, str):
-        flat.append((path, value))
-    elif isinstance(value, dict):
-        if depth < DEEPEST_FIELD:
-            for key, item in value.items():
-                _flatten(flat, f"{path}.{key}", item, depth + 1)
-    elif isinstance(value, list):
-        for item in value:
-            _flatten(flat, path, item, depth + 1)
-    elif isinstance(value, bool):
-        flat.append((path, "true" if value else "false"))
-    elif value is not None:
-        flat.append((path, str(value)))
+def candidate_of(claim: Any) -> Candidate:
+    """Give what a row of `claim` claims."""
+    document = orjson.loads(claim.document)
+    pairs = [
+        RelationPair(EntityRef.parse(source), kind, reverse, EntityRef.parse(target))
+        for source, kind, reverse, target in claim.pairs
+    ]
+    return Candidate(claim.ref, claim.position, claim.line, document, claim.hash, pairs)

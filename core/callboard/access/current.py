@@ -244,6 +244,12 @@ class CurrentPolicy:
                 known = self._take(self._parts(connection, None), generation)
         return known
 
+    def _compiled_of(self, generation: int) -> Compiled | None:
+        """Give the policy that was read last if it is of this generation; asks nobody."""
+        known = self._compiled
+        changes = self._database is not None and (self.settings.pages or self.settings.policies)
+        return known if known is None or not changes or known.generation == generation else None
+
     def _look(self, connection: Connection, now: float) -> int:
         # Not noted where a held connection answers from what it knew: it may be an old state.
         self._looked_at = now

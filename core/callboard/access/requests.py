@@ -1,7 +1,6 @@
 """Records some of the requests that were decided, to try policies against them."""
 
 import hashlib
-import logging
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -18,8 +17,7 @@ from callboard.access.settings import RecordingSettings
 from callboard.database import Database
 from callboard.entities import EntityRef
 from callboard.identity import EntityFacts, Principal, PrincipalKind, Subject
-
-log = logging.getLogger(__name__)
+from callboard.threads import Flusher
 
 BUFFERED: Final = 2000
 """Different requests that wait to be written; others are left out until they are."""
@@ -62,8 +60,12 @@ class Recorder:
         self._now = now
         self._waiting: dict[Request, tuple[bool, int]] = {}
         self._lock = threading.Lock()
-        self._end = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._flusher = Flusher(
+            self.flush,
+            name="access-requests",
+            every=FLUSH_SECONDS,
+            failed="Recorded requests could not be written.",
+        )
 
     def note(self, request: Request, allowed: bool) -> None:
         """Note a request, if it is one of the share that is recorded."""
@@ -76,30 +78,16 @@ class Recorder:
 
     def chosen(self) -> bool:
         """Say whether the next request is one of the share that is recorded."""
-        return self._thread is not None and random.random() < self._settings.share  # noqa: S311 - nothing secret
+        return self._flusher.is_running and random.random() < self._settings.share  # noqa: S311 - nothing secret
 
     def start(self) -> None:
         """Begin to write beside requests."""
-        if self._settings.share > 0 and self._thread is None:
-            self._end.clear()
-            self._thread = threading.Thread(target=self._run, name="access-requests", daemon=True)
-            self._thread.start()
+        if self._settings.share > 0:
+            self._flusher.start()
 
     def stop(self) -> None:
         """Write what waits, and end."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._end.set()
-            thread.join(2)
-
-    def _run(self) -> None:
-        ended = False
-        while not ended:
-            ended = self._end.wait(FLUSH_SECONDS)
-            try:
-                self.flush()
-            except Exception:  # what waits is lost; the next may be written again
-                log.exception("Recorded requests could not be written.")
+        self._flusher.stop()
 
     def flush(self) -> None:
         """Write what waits, and delete what is old or too much."""

@@ -150,17 +150,19 @@ class Access(CurrentPolicy):
             verdict = _NO_VERDICT
         else:
             verdict = deciders.entities(subject, permission)
-        if subject.limits is None and verdict == _NO_VERDICT:
-            return grants.filter
-        limits = None
-        if subject.limits is not None:
-            limits = [item.on for item in subject.limits if covers(item.permissions, permission)]
-        return entity_filter(
-            grants.filter.allow.union(verdict.allow),
-            grants.filter.deny.union(verdict.deny),
-            limits,
-            subject.owners,
-        )
+        return _limited(grants, subject, permission, verdict)
+
+    def filter_of(
+        self, generation: int, subject: Subject, permission: str = READ
+    ) -> EntityFilter | None:
+        """Give the same as `filter` by the policy of this generation, without waiting for anything.
+
+        None where that would need the database or a decider.
+        """
+        compiled = self._compiled_of(generation)
+        if compiled is None or self._asks(subject) or permission not in self.permissions:
+            return None
+        return _limited(compiled.grants(subject, permission), subject, permission, _NO_VERDICT)
 
     def _granted(self, subject: Subject, permission: str) -> Grants:
         return self._now_compiled().grants(subject, permission)
@@ -257,6 +259,23 @@ class Access(CurrentPolicy):
             raise RuntimeError("Without a database no requests are recorded.")
         present = self._now_compiled()
         return compare(self._database, present, self._compile(policy, present.generation))
+
+
+def _limited(
+    grants: Grants, subject: Subject, permission: str, verdict: EntityVerdict
+) -> EntityFilter:
+    """Give what is granted with what deciders say, narrowed to what a token is made for."""
+    if subject.limits is None and verdict == _NO_VERDICT:
+        return grants.filter
+    limits = None
+    if subject.limits is not None:
+        limits = [item.on for item in subject.limits if covers(item.permissions, permission)]
+    return entity_filter(
+        grants.filter.allow.union(verdict.allow),
+        grants.filter.deny.union(verdict.deny),
+        limits,
+        subject.owners,
+    )
 
 
 def _with_verdict(answer: Answer, item: ConsideredVerdict) -> Answer:

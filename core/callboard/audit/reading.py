@@ -21,7 +21,7 @@ from callboard.audit.models import audit_entry
 
 Result = Literal["ok", "denied", "failed"]
 
-SCANNED: Final = 20_000
+SCANNED: Final = 10_000
 """Entries that are looked through for a page, where no index finds what is asked for."""
 
 

@@ -60,8 +60,10 @@ def _head(row: Row[Any] | None) -> Head:
 
 def backlog(connection: Connection, now: datetime) -> Backlog:
     """Give how much waits for its seal."""
-    waiting = select(func.count(), func.min(audit_entry.c.at)).select_from(
-        audit_unsealed.join(audit_entry, audit_entry.c.id == audit_unsealed.c.entry_id)
+    # Outer, though what has lost its entry is not counted: otherwise SQLite, which may know how
+    # many entries there are but not that next to nothing waits, begins with every entry.
+    waiting = select(func.count(audit_entry.c.id), func.min(audit_entry.c.at)).select_from(
+        audit_unsealed.outerjoin(audit_entry, audit_entry.c.id == audit_unsealed.c.entry_id)
     )
     number, oldest = connection.execute(waiting).one()
     return Backlog(number, max(now - oldest, timedelta()) if oldest else timedelta())

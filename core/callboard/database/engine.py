@@ -4,15 +4,17 @@ import re
 import sqlite3
 import threading
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine.interfaces import ExecutionContext
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from callboard.database.failures import explain
 from callboard.database.held import Held
+from callboard.database.idle import ask_when_idle
 from callboard.database.signals import TOPICS, CommitSignals
 from callboard.errors import NotReadyError, SettingsError
 from callboard.threads import FairLock
@@ -21,6 +23,10 @@ BUSY_SECONDS: Final = 15.0
 QUEUE_SECONDS: Final = 60.0
 POOL_SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 10
+
+BINARY: Final = "callboard_binary"
+"""An option of statements of which the rows are large: PostgreSQL sends bytes as they are, instead
+of written in hexadecimal digits."""
 
 _HOST: Final = re.compile(r"[\w.:\[\]-]*")
 T = TypeVar("T")
@@ -89,14 +95,16 @@ class Database:
 
     def _make_engine(self, pool_size: int, busy_seconds: float) -> Engine:
         if self.dialect == "postgresql":
-            return create_engine(
+            engine = create_engine(
                 self.url,
                 pool_size=pool_size,
                 max_overflow=pool_size,
                 pool_timeout=POOL_SECONDS,
-                pool_pre_ping=True,
                 connect_args=self._unless_given("connect_timeout", CONNECT_SECONDS),
             )
+            event.listen(engine, "before_cursor_execute", _choose_format)
+            ask_when_idle(engine)
+            return engine
         if self.url.database in (None, "", ":memory:"):
             raise SettingsError(
                 "database.url names a SQLite database in memory, which several threads and "
@@ -190,6 +198,19 @@ class Database:
         if self._thread.held is not None:
             self._thread.held.release()
 
+    def hand_over(self) -> tuple[Connection, ExitStack]:
+        """Give a connection that outlives this call, with what closes it: no block ends it.
+
+        It is the one that is held, if one is, so that what is read goes on from the same state. It
+        may be used by any thread, by one at a time.
+        """
+        held = self._thread.held
+        given = None if held is None else held.hand_over()
+        if given is not None:
+            return given
+        stack = ExitStack()
+        return stack.enter_context(self._connected()), stack
+
     def once(self, connection: Connection, key: Hashable, make: Callable[[], T]) -> T:
         """Give what `make` reads with a connection: one time only where the connection is held."""
         held = self._thread.held
@@ -251,6 +272,20 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _choose_format(
+    connection: Connection,
+    cursor: Any,
+    statement: str,
+    parameters: Any,
+    context: ExecutionContext | None,
+    many: bool,
+) -> None:
+    if context is not None and context.execution_options.get(BINARY):
+        from psycopg.pq import Format  # the driver of PostgreSQL is loaded where it is used only
+
+        cursor.format = Format.BINARY
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:

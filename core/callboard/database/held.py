@@ -51,6 +51,17 @@ class Held:
             self._known = {}
             self._stack.close()
 
+    def hand_over(self) -> tuple[Connection, ExitStack] | None:
+        """Give the connection away, with what closes it; None where somebody still reads with it.
+
+        Who reads next is given a new one.
+        """
+        if self._connection is None or self._users or self._stale:
+            return None
+        connection, stack = self._connection, self._stack.pop_all()
+        self._connection, self._known = None, {}
+        return connection, stack
+
     def once(self, connection: Connection, key: Hashable, make: Callable[[], T]) -> T:
         """Give what `make` reads, one time only while this connection is held."""
         if connection is not self._connection:

@@ -4,24 +4,28 @@ Each branch keeps its revision in a version table of its own, so that a plugin w
 disabled leaves its tables and its place behind, unharmed, and finds them when it comes back.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from alembic.script import ScriptDirectory
-from alembic.script.revision import RevisionError
-from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, text
 
 from callboard.database.engine import Database
 from callboard.errors import CallboardError, SettingsError
 
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
+
 MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
 MARKER: Final = "callboard_upgrade"
 UPGRADE_LOCK: Final = 0x63616C6C  # of PostgreSQL's advisory locks: any number, always the same
+
+_NAMED: Final = re.compile(
+    r"""^(down_)?revision\b[^=\n]*= *(?:(None)|"([^"\\\n]+)"|'([^'\\\n]+)')[ \t]*$""", re.MULTILINE
+)
+_JOINED: Final = re.compile(r"^(?:branch_labels|depends_on)\b(?!.*= *None[ \t]*$)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,33 @@ class Branch:
     def version_table(self) -> str:
         return f"alembic_version_{self.name}"
 
-    def script(self) -> ScriptDirectory:
+    def newest(self) -> str | None:
+        """Give the newest revision as the files say it, or None where only Alembic can tell.
+
+        Every start asks for it: Alembic would be loaded with all its dialects, and every file run.
+        """
+        before: dict[str, str | None] = {}
+        for path in self.directory.glob("*.py"):
+            content = path.read_text("utf-8", "replace")
+            found = _NAMED.findall(content)
+            named = {down: first or second for down, _, first, second in found}
+            revision = named.get("", "")
+            if len(found) != 2 or "down_" not in named or _JOINED.search(content):
+                return None
+            if not revision or revision in before:
+                return None
+            before[revision] = named["down_"] or None
+        heads = before.keys() - set(before.values())
+        newest = next(iter(heads)) if len(heads) == 1 else None
+        line = newest
+        while line in before:
+            line = before.pop(line)
+        return newest if line is None and not before else None
+
+    def script(self) -> "ScriptDirectory":
         """Give the revisions. Raises `SettingsError` where they do not form one line."""
+        from alembic.script import ScriptDirectory
+
         script = ScriptDirectory(str(MIGRATIONS), version_locations=[str(self.directory)])
         try:
             if not self.directory.is_dir():
@@ -139,7 +168,10 @@ def _upgrade_branch(database: Database, branch: Branch) -> None:
         ) from error
 
 
-def _run_migrations(connection: Connection, branch: Branch, script: ScriptDirectory) -> None:
+def _run_migrations(connection: Connection, branch: Branch, script: "ScriptDirectory") -> None:
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+
     def steps(revision: Any, _: MigrationContext) -> Any:
         return script._upgrade_revs("heads", revision)
 
@@ -178,17 +210,19 @@ def _running(connection: Connection) -> set[str]:
 def _state(
     connection: Connection, branch: Branch, tables: Iterable[str], running: set[str]
 ) -> SchemaState:
-    script = branch.script()
-    head = script.get_current_head()
     current = None
     if branch.version_table in tables:
         query = text(f"SELECT version_num FROM {branch.version_table}")
         current = connection.execute(query).scalar()
+    if current is not None and current == branch.newest() and branch.name not in running:
+        return SchemaState(branch.name, current, current, "current")
+    script = branch.script()
+    head = script.get_current_head()
     return SchemaState(branch.name, current, head, _compare(script, branch, current, head, running))
 
 
 def _compare(
-    script: ScriptDirectory,
+    script: "ScriptDirectory",
     branch: Branch,
     current: str | None,
     head: str | None,
@@ -203,7 +237,10 @@ def _compare(
     return "empty" if current is None else "behind"
 
 
-def _knows(script: ScriptDirectory, revision: str) -> bool:
+def _knows(script: "ScriptDirectory", revision: str) -> bool:
+    from alembic.script.revision import RevisionError
+    from alembic.util import CommandError
+
     try:
         return script.get_revision(revision) is not None
     except (CommandError, RevisionError):

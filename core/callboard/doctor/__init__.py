@@ -11,7 +11,12 @@ from callboard.doctor.frame import (
     format_findings,
 )
 from callboard.doctor.machine import git_check, versions_check
-from callboard.doctor.portal import KnownPlugins, plugins_check, settings_check
+from callboard.doctor.portal import (
+    KnownPlugins,
+    contributed_checks,
+    plugins_check,
+    settings_check,
+)
 
 __all__ = [
     "Check",
@@ -19,6 +24,7 @@ __all__ = [
     "KnownPlugins",
     "Outcome",
     "audit_check",
+    "contributed_checks",
     "database_check",
     "examine",
     "exit_code",

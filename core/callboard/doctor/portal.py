@@ -1,12 +1,17 @@
 """Checks of what the portal was told: its settings and its plugins."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from callboard.doctor.frame import Check, Finding
 from callboard.errors import SettingsError
 from callboard.plugins.records import PluginRecord, PluginState
 from callboard.settings.values import Settings
+
+if TYPE_CHECKING:
+    from callboard.contributions import Checks
+    from callboard.host import Host
+    from callboard.plugins.contributions import Contributed
 
 
 class KnownPlugins(Protocol):
@@ -58,3 +63,31 @@ def _plugins(plugins: KnownPlugins) -> Iterator[Finding]:
             yield Finding(
                 "warn", f"{name} had {record.errors} errors", last, "See the plugins page."
             )
+
+
+def contributed_checks(
+    contributed: "Iterable[Contributed[Checks]]", host_for: "Callable[[str], Host]"
+) -> list[Check]:
+    """Give the checks of plugins. A plugin that fails to give them is a finding of its own."""
+    return [
+        check for item in contributed for check in _given(item.plugin, item.value.checks, host_for)
+    ]
+
+
+def _given(
+    plugin: str,
+    checks: "Callable[[Host], Iterable[Check]]",
+    host_for: "Callable[[str], Host]",
+) -> list[Check]:
+    try:
+        given = list(checks(host_for(plugin)))
+        if all(isinstance(check, Check) for check in given):
+            return given
+        raise TypeError("expected callboard.doctor.Check")
+    except Exception as error:
+        failure = error
+
+    def fail() -> Iterable[Finding]:
+        raise failure
+
+    return [Check(f"Plugin {plugin}", fail)]

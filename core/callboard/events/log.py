@@ -147,6 +147,16 @@ def newest(connection: Connection) -> int:
     return int(connection.execute(select(func.max(event.c.id))).scalar() or 0)
 
 
+def newest_before(connection: Connection, moment: datetime) -> int:
+    """Give the number of the newest event that was published before a moment.
+
+    Where all that is kept is younger, it is that before the oldest one.
+    """
+    query = select(event.c.id).where(event.c.at < moment).order_by(event.c.id.desc()).limit(1)
+    found = connection.execute(query).scalar()
+    return max(0, oldest(connection) - 1) if found is None else int(found)
+
+
 def oldest(connection: Connection) -> int:
     """Give the number of the oldest event that is kept, or 0."""
     return int(connection.execute(select(func.min(event.c.id))).scalar() or 0)

@@ -4,6 +4,7 @@ The `git` program is run through GitPython. Whatever a repository or its address
 run code here nor read the host: see `callboard.git.environment` and `callboard.git.address`.
 """
 
+from callboard.git.remote import NoReferenceError
 from callboard.git.repository import GitRepository
 from callboard.git.values import (
     Author,
@@ -20,6 +21,7 @@ __all__ = [
     "Contributor",
     "Credentials",
     "GitRepository",
+    "NoReferenceError",
     "Reference",
     "TreeFile",
 ]

@@ -128,12 +128,17 @@ def check_reference(name: str) -> str:
 
     Raises `InputError` otherwise, and for names that begin with a hyphen.
     """
-    if not name or len(name) > MAXIMUM_REFERENCE_LENGTH or _BAD_REFERENCE.search(name):
+    if not is_reference(name):
         raise InputError(
             _("%(name)s is not the name of a branch or tag.", name=repr(name[:80])),
             hint=_("Expected a name such as main, release/1.2 or v1.2.0, or a full commit hash."),
         )
     return name
+
+
+def is_reference(name: str) -> bool:
+    """Whether `check_reference` lets the name pass."""
+    return bool(name) and len(name) <= MAXIMUM_REFERENCE_LENGTH and not _BAD_REFERENCE.search(name)
 
 
 def is_hash(text: str) -> bool:

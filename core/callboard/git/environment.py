@@ -122,11 +122,21 @@ def remote_config(
         config["http.sslCAInfo"] = str(ca_bundle)
     if proxy is not None:
         config["http.proxy"] = proxy
-    if address.scheme in ("http", "https") and credentials.password:
-        config["http.extraHeader"] = f"Authorization: Basic {_basic(credentials)}"
+    if header := authorization(address, credentials):
+        config["http.extraHeader"] = f"Authorization: {header}"
         # git would send the header to the host it is redirected to.
         config["http.followRedirects"] = "false"
     return config
+
+
+def authorization(address: Address, credentials: Credentials) -> str:
+    """Give the header of that name for an http or https address, empty where there is none.
+
+    Raises `InputError` for credentials that do not fit into a header.
+    """
+    if address.scheme not in ("http", "https") or not credentials.password:
+        return ""
+    return f"Basic {_basic(credentials)}"
 
 
 def _basic(credentials: Credentials) -> str:

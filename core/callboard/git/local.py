@@ -52,10 +52,10 @@ def _inside(path: Path, roots: Sequence[Path], repository: Path) -> Path:
     if path == repository:
         raise InputError(
             _(
-                "The repository %(path)s is refused: it is outside the allowed folders.",
+                "The repository %(path)s is refused: it is in no folder of git.allow_local.",
                 path=str(repository),
             ),
-            hint=_("Add its folder to the local folders that the settings allow."),
+            hint=_("Add its folder to git.allow_local in the settings."),
         )
     raise InputError(
         _(

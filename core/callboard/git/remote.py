@@ -1,19 +1,17 @@
-"""What a remote offers, asked with one `ls-remote` and no disk."""
+"""What is to be read of a remote, of all that it offers."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from callboard.errors import NotFoundError
-from callboard.git.address import check_reference, is_hash
-from callboard.git.runner import GitRunner
+from callboard.git.address import check_reference, is_hash, is_reference
+from callboard.git.asking import BRANCHES, TAGS, Asker
+from callboard.git.packets import PEELED
 from callboard.i18n import Translator
 
 _ = Translator("callboard")
 
-BRANCHES: Final = "refs/heads/"
-TAGS: Final = "refs/tags/"
 _PINNED: Final = "refs/callboard/"
-_PEELED: Final = "^{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +26,7 @@ class Target:
     sources: dict[str, str]
 
 
-def ask(
-    runner: GitRunner,
-    url: str,
-    options: tuple[str, ...],
-    reference: str | None,
-    *,
-    everything: bool,
-) -> Target:
+def ask(asker: Asker, reference: str | None, *, everything: bool) -> Target:
     """Ask for a branch, a tag, a commit hash or HEAD (None), and with it for everything.
 
     Raises `InputError` for what is no name, `NotFoundError` when the remote has no such thing,
@@ -47,18 +38,18 @@ def ask(
     if pinned and not everything:
         return _target(reference or "", {}, reference or "", everything=False)
     names = _candidates(reference)
-    patterns = [*names, *(f"{name}{_PEELED}" for name in names if name != "HEAD")]
-    if everything:
-        patterns += [f"{BRANCHES}*", f"{TAGS}*"]
-    output = runner.run("ls-remote", "--symref", *options, "--", url, *patterns)
-    found, symbolic = _parse(output.decode("utf-8", "replace"))
+    offered = asker.references(names, everything=everything)
+    found = offered.objects
     if pinned:
         return _target(reference or "", found, reference or "", everything=True)
     name = next((name for name in names if name in found), None)
     if name is None:
         raise _nothing(reference)
-    commit = found.get(f"{name}{_PEELED}", found[name])
-    return _target(commit, found, symbolic.get(name, name), everything=everything)
+    commit = found.get(f"{name}{PEELED}", found[name])
+    # The target is the server's own word, and it is used as an argument.
+    target = offered.symbolic.get(name, name)
+    target = target if target.startswith("refs/") and is_reference(target) else name
+    return _target(commit, found, target, everything=everything)
 
 
 def _candidates(reference: str | None) -> list[str]:
@@ -67,18 +58,6 @@ def _candidates(reference: str | None) -> list[str]:
     if reference.startswith("refs/"):
         return [reference]
     return [f"{BRANCHES}{reference}", f"{TAGS}{reference}"]
-
-
-def _parse(text: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Give objects by reference, and targets of symbolic references; odd lines are left out."""
-    found, symbolic = {}, {}
-    for line in text.splitlines():
-        value, _, name = line.partition("\t")
-        if value.startswith("ref: "):
-            symbolic[name] = value.removeprefix("ref: ")
-        elif is_hash(value) and name:
-            found[name] = value
-    return found, symbolic
 
 
 def _target(commit: str, found: dict[str, str], name: str, *, everything: bool) -> Target:
@@ -93,18 +72,22 @@ def _target(commit: str, found: dict[str, str], name: str, *, everything: bool) 
         )
     if everything:
         for other, value in found.items():
-            if other.startswith((BRANCHES, TAGS)) and not other.endswith(_PEELED):
+            if other.startswith((BRANCHES, TAGS)) and not other.endswith(PEELED):
                 references[other], sources[other] = value, other
     return Target(commit, references, sources)
 
 
-def _nothing(reference: str | None) -> NotFoundError:
+class NoReferenceError(NotFoundError):
+    """The remote answered, and has no such branch or tag."""
+
+
+def _nothing(reference: str | None) -> NoReferenceError:
     if reference is None or reference == "HEAD":
-        return NotFoundError(
+        return NoReferenceError(
             _("The repository has no commit on its default branch."),
             hint=_("Push a first commit, or name an existing branch."),
         )
-    return NotFoundError(
+    return NoReferenceError(
         _("The repository has no branch or tag %(name)s.", name=repr(reference)),
         hint=_("Correct the name, or leave it out to follow the default branch."),
     )

@@ -1,12 +1,15 @@
 """The Git repository as the rest of Callboard sees it."""
 
 import contextlib
+import hashlib
 import random
+import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple
 from datetime import date, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from callboard.errors import (
     CallboardError,
@@ -18,25 +21,32 @@ from callboard.errors import (
 from callboard.git import changes as changing
 from callboard.git import history, objects
 from callboard.git.address import check_hash, check_reference, parse_address
+from callboard.git.asking import BRANCHES, TAGS, Asker
 from callboard.git.environment import (
     LOCAL_RECEIVE_PACK,
     LOCAL_UPLOAD_PACK,
+    authorization,
     remote_config,
     remote_environment,
 )
 from callboard.git.failures import explain, is_rejected_push, push_refused
 from callboard.git.lock import MirrorLock
 from callboard.git.mirror import Mirror, missing
-from callboard.git.remote import BRANCHES, TAGS, Target, ask
+from callboard.git.remote import Target, ask
 from callboard.git.runner import GitFailedError, GitRunner
+from callboard.git.smart import SmartServer
 from callboard.git.values import Author, Commit, Contributor, Credentials, Reference, TreeFile
 from callboard.i18n import Message, Text, Translator
 from callboard.redaction import redact
+
+if TYPE_CHECKING:
+    from callboard.http import HttpClient
 
 _ = Translator("callboard")
 
 MAXIMUM_COMMITS: Final = 200_000
 PUSH_ATTEMPTS: Final = 6
+_SALT: Final = secrets.token_bytes(16)
 
 
 class GitRepository:
@@ -46,7 +56,9 @@ class GitRepository:
     `depth` cuts history at that many commits; None keeps all of it, also for those who share the
     mirror with a depth. Local paths are read only
     below the folders of `allow_local`, plain http only with `allow_http`. `ca_bundle` replaces the
-    machine's certificates, `proxy` (a URL) the proxies named in the environment.
+    machine's certificates, `proxy` (a URL) the proxies named in the environment. Servers of http
+    and https are asked for their references by the client that `http` gives, which must have the
+    same limits of its own; without it, and when the answer is unusual, by a process of git.
 
     Every method raises `InputError` for a refused address, name or size, `UnauthorisedError` for
     refused credentials, `NotFoundError` for what does not exist and `NotReadyError` for a remote
@@ -68,6 +80,7 @@ class GitRepository:
         allow_http: bool = False,
         ca_bundle: Path | None = None,
         proxy: str | None = None,
+        http: "Callable[[], HttpClient] | None" = None,
     ) -> None:
         self._address = parse_address(url, allow_local=allow_local, allow_http=allow_http)
         self._allowed = (tuple(allow_local), allow_http)
@@ -78,6 +91,7 @@ class GitRepository:
             given = Credentials(
                 self._address.username, given.password, given.ssh_key, given.known_hosts
             )
+        self._credentials = given
         self._secrets = tuple(filter(None, (given.password, self._address.password)))
         self._maximum_file_bytes = maximum_file_bytes
         self._depth = depth
@@ -89,6 +103,15 @@ class GitRepository:
             ),
             environment=remote_environment(self._address, given, timeout=timeout),
         )
+        server = None
+        if http is not None and self._address.scheme in ("http", "https"):
+            server = SmartServer(
+                self._address.url,
+                http,
+                authorization=authorization(self._address, given),
+                timeout=timeout,
+            )
+        self._asker = Asker(self._address, self._runner, self._check_again, server)
         self._mirror = Mirror(directory, self._runner, timeout=timeout, maximum_bytes=maximum_bytes)
 
     @property
@@ -96,8 +119,14 @@ class GitRepository:
         """The address without credentials."""
         return redact(self._address.url)
 
+    @property
+    def access(self) -> str:
+        """Another text when the credentials are others; each process has texts of its own."""
+        said = repr(astuple(self._credentials)).encode()
+        return hashlib.blake2b(said, key=_SALT, digest_size=16).hexdigest()
+
     def head(self, reference: str | None = None) -> str:
-        """Give the commit of a branch or tag, of HEAD for None: one `ls-remote`, no disk.
+        """Give the commit of a branch or tag, of HEAD for None: one cheap question, no disk.
 
         A full commit hash is given back as it is.
         """
@@ -108,7 +137,7 @@ class GitRepository:
         """Bring a branch, tag or commit hash (None: HEAD) into the mirror and give its commit.
 
         With `all_references` all branches and tags come along, and those deleted at the remote go.
-        Nothing but one `ls-remote` is done when nothing has moved.
+        Nothing but one cheap question is asked when nothing has moved.
         """
         with self._explained(_("Fetching (%(url)s)", url=self.url)):
             target = self._ask(reference, everything=all_references)
@@ -227,13 +256,10 @@ class GitRepository:
             )
 
     def _ask(self, reference: str | None, *, everything: bool = False) -> Target:
-        self._check_again()
-        return ask(
-            self._runner, self._address.url, self._options(), reference, everything=everything
-        )
+        return ask(self._asker, reference, everything=everything)
 
     def _check_again(self) -> None:
-        """Check a local repository before each use: its owner may have changed it since."""
+        """Check a local repository before git enters it: its owner may have changed it since."""
         if self._address.scheme == "file":
             local, http = self._allowed
             parse_address(self._address.url, allow_local=local, allow_http=http)
@@ -250,6 +276,7 @@ class GitRepository:
         return self._mirror.has(target.commit)
 
     def _update(self, held: MirrorLock, target: Target, everything: bool) -> None:
+        self._check_again()
         held_already = not missing(self._mirror.references(), target.references)
         if held_already and not self._mirror.has(target.commit):
             self._mirror.mark_damaged()
@@ -287,6 +314,7 @@ class GitRepository:
 
     def _push(self, held: MirrorLock, commit: str, branch: str) -> bool:
         """Push; give False when the branch has moved meanwhile."""
+        self._check_again()
         options = (LOCAL_RECEIVE_PACK,) if self._address.scheme == "file" else ()
         refspec = f"{commit}:{BRANCHES}{branch}"
         try:

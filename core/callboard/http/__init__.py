@@ -2,6 +2,6 @@
 
 from callboard.http.budget import HostBudget
 from callboard.http.client import HttpClient
-from callboard.http.response import Response
+from callboard.http.response import Response, TooLargeError
 
-__all__ = ["HostBudget", "HttpClient", "Response"]
+__all__ = ["HostBudget", "HttpClient", "Response", "TooLargeError"]

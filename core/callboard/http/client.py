@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -32,9 +32,22 @@ _HOST: Final = re.compile(r"[\w.:-]+")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEPT_ON_OTHER_HOSTS: Final = frozenset({"accept", "accept-language", "if-none-match"})
 
+_BROKEN: Final = (
+    httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError,
+    httpx.TransportError,
+)  # fmt: skip
+
 # httpx and httpcore log whole URLs and headers.
 for _name in ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "proxy"))):
     logging.getLogger(_name).addFilter(RedactingFilter())
+
+
+def _is_wanted(record: logging.LogRecord) -> bool:
+    """Leave a line for every request to those who look for faults: there are thousands."""
+    return record.levelno > logging.INFO or logging.getLogger().isEnabledFor(logging.DEBUG)
+
+
+logging.getLogger("httpx").addFilter(_is_wanted)
 
 
 @dataclass(slots=True)
@@ -92,8 +105,9 @@ class HttpClient:
         self._sleep = sleep
         self._budgets = Budgets(budget_limit, budget_period, clock)
         guard = Guard(tuple(allow_hosts), allow_private)
+        self._transport = GuardedTransport(guard, ca_bundle=ca_bundle, proxy=proxy)
         self._client = httpx.Client(
-            transport=GuardedTransport(guard, ca_bundle=ca_bundle, proxy=proxy),
+            transport=self._transport,
             timeout=httpx.Timeout(read_timeout, connect=connect_timeout),
             headers={"user-agent": f"callboard/{__version__}", "accept-encoding": "gzip"},
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
@@ -113,6 +127,13 @@ class HttpClient:
     def budget(self) -> dict[str, HostBudget]:
         """Give counters and what is left of the budget for each host that was asked."""
         return self._budgets.snapshot()
+
+    def check(self, url: str) -> None:
+        """Raise `InputError` for a URL or host that would be refused, without asking it.
+
+        A name that cannot be resolved now is no reason.
+        """
+        self._transport.check(_check_url(url))
 
     def get(
         self, url: str, *, headers: Mapping[str, str] | None = None, etag: str | None = None
@@ -159,6 +180,55 @@ class HttpClient:
             ),
             hint=_("Give the address it leads to in the end."),
         )
+
+    def stream(
+        self, url: str, *, headers: Mapping[str, str] | None = None, maximum_bytes: int
+    ) -> Iterator[bytes]:
+        """Give the body of an answer piece by piece, at most so many bytes of it.
+
+        Nothing is tried again, no redirect is followed, and every piece has the time of a whole
+        call. Raises as `request` does, and for a status that is no success what it means.
+        """
+        call = self._call("GET", _check_url(url), headers, None, None)
+        self._wait_for_budget(call, _place(call.url))
+        request = self._client.build_request(
+            "GET", call.url, headers={**call.headers, "accept-encoding": "identity"}
+        )
+        try:
+            with deadline(time.monotonic() + self._timeout):
+                answer = self._client.send(request, stream=True, auth=None)
+            try:
+                yield from self._pieces(answer, maximum_bytes)
+            finally:
+                answer.close()
+        except _BROKEN as error:
+            raise NotReadyError(
+                _("%(url)s did not answer: %(reason)s.", url=redact(str(call.url)),
+                  reason=_failure(error))
+            ) from error  # fmt: skip
+
+    def _pieces(self, answer: httpx.Response, maximum_bytes: int) -> Iterator[bytes]:
+        url = redact(str(answer.url))
+        Response(answer.status_code, answer.headers, b"", url).checked()
+        encoding = answer.headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity"):
+            raise NotReadyError(
+                _(
+                    "The answer is packed as %(encoding)s, which was not asked for.",
+                    encoding=repr(encoding[:40]),
+                )
+            )
+        pieces = answer.iter_raw()
+        size = 0
+        while True:
+            # The deadline is that of the thread: it must not last while the caller works.
+            with deadline(time.monotonic() + self._timeout):
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            size += len(piece)
+            check_size(size, maximum_bytes)
+            yield piece
 
     def _call(
         self,

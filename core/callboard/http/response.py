@@ -20,6 +20,10 @@ from callboard.i18n import Translator
 _ = Translator("callboard")
 
 
+class TooLargeError(InputError):
+    """An answer is larger than the client's limit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """An answer. `url` is where it came from, after redirects, with secrets hidden."""
@@ -79,9 +83,9 @@ def _content_type(headers: httpx.Headers) -> dict[str, str]:
 
 
 def check_size(size: int, maximum_bytes: int) -> None:
-    """Raise `InputError` for a body that is larger than the limit."""
+    """Raise `TooLargeError` for a body that is larger than the limit."""
     if size > maximum_bytes:
-        raise InputError(
+        raise TooLargeError(
             _("The answer is larger than %(limit)s bytes.", limit=maximum_bytes),
             hint=_("Raise the limit if such an answer is meant."),
         )
@@ -90,7 +94,7 @@ def check_size(size: int, maximum_bytes: int) -> None:
 def read_body(chunks: Iterable[bytes], encoding: str, maximum_bytes: int) -> bytes:
     """Read and unpack a body; never holds more than the limit and one chunk.
 
-    Raises `InputError` for a larger body, `NotReadyError` for one packed in a way not asked for
+    Raises `TooLargeError` for a larger body, `NotReadyError` for one packed in a way not asked for
     or broken.
     """
     if encoding not in ("", "identity", "gzip"):

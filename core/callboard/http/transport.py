@@ -1,5 +1,6 @@
 """Connections to checked addresses only, each read bounded by the deadline of the whole request."""
 
+import contextlib
 import ssl
 import time
 from collections.abc import Iterable, Iterator
@@ -152,6 +153,13 @@ class GuardedTransport(httpx.BaseTransport):
             stream=_Body(answer.stream),
             extensions=answer.extensions,
         )
+
+    def check(self, url: httpx.URL) -> None:
+        """Raise `InputError` for a host that may not be reached."""
+        # Behind a proxy, choosing the connections checks all that can be told from here.
+        if self._pool(url) is self._direct:
+            with contextlib.suppress(NotReadyError):
+                self._guard.resolve(url.host, url.port or 443)
 
     def close(self) -> None:
         """Close all connections."""

@@ -8,6 +8,7 @@ any time. Messages are JSON: reading one never runs code.
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from callboard.errors import SettingsError
 from callboard.settings import JobsSettings
 
 HEALTH_SECONDS = 10
+_PAUSE = 1.0  # seconds until a worker asks again for a server that is away
 _SQLITE_FILE = b"SQLite format 3\0"
 _TABLES_LOCK = 0x71756575  # of PostgreSQL's advisory locks: any number, always the same
 
@@ -129,9 +131,17 @@ class PostgresQueueStorage(PostgresStorage):  # type: ignore[misc]
             if data is None:
                 list(connection.notifies(timeout=self.read_timeout, stop_after=1))
         except Exception as error:
-            self.repair(error)
+            self._connect_again(error)
             return None
         return data
+
+    def _connect_again(self, error: Exception) -> None:
+        import psycopg
+
+        try:
+            self.repair(error)
+        except psycopg.OperationalError:  # the server is still away, as the warning says
+            time.sleep(_PAUSE)
 
     def wake(self) -> None:
         """Let every worker look at once, to see that it is to stop."""

@@ -153,7 +153,8 @@ class Runner:
         run, now, error_id = active.run, self._clock(), f"e-{secrets.token_hex(4)}"
         log.error(
             "Job %s, run %d, attempt %d: %s (%s)",
-            run.job, run.id, run.attempt, text, error_id, exc_info=active.error,
+            run.job, run.id, run.attempt, text, error_id,
+            exc_info=None if isinstance(active.error, CallboardError) else active.error,
         )  # fmt: skip
         with self._database.write() as connection:
             state = store.fail(

@@ -17,7 +17,7 @@ from callboard.database import Database
 from callboard.errors import NotFoundError
 from callboard.events.log import TOPIC as EVENT_TOPIC
 from callboard.host import Host
-from callboard.jobs import store
+from callboard.jobs import schedules, store
 from callboard.jobs.handlers import PREFIX, HandlerJobs
 from callboard.jobs.queue import Queue, QueueConsumer
 from callboard.jobs.runner import Runner, publish_end
@@ -150,7 +150,7 @@ class Jobs:
         """Submit what is scheduled and what events call for; find what was lost."""
         now = self._clock()
         with self._database.read() as connection:
-            due = store.due_schedules(connection, self.known, now)
+            due = schedules.due(connection, self.known, now)
             abandoned = store.abandoned(connection, now)
             pending = self._handlers.pending(connection)
             waiting = store.has_due(connection, self._runnable(), now)
@@ -172,7 +172,7 @@ class Jobs:
         self, connection: Connection, name: JobName, was: datetime, now: datetime
     ) -> None:
         every = self.known[name].every
-        if every is not None and store.advance(connection, name, every, was, now):
+        if every is not None and schedules.advance(connection, name, every, was, now):
             self._put(connection, name, now)
 
     def _put(self, connection: Connection, name: JobName, now: datetime) -> None:
@@ -184,7 +184,7 @@ class Jobs:
             return
         own = {name: job for name, job in self.known.items() if not name[1].startswith(PREFIX)}
         with self._database.write() as connection:
-            store.set_schedules(connection, own, self._clock())
+            schedules.register(connection, own, self._clock())
             self._handlers.register(connection)
         self._registered = True
 

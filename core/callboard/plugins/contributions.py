@@ -40,23 +40,30 @@ class Contributions:
     entity_tabs: tuple[Contributed[c.EntityTab], ...] = ()
     entity_badges: tuple[Contributed[c.EntityBadge], ...] = ()
     catalog_columns: tuple[Contributed[c.CatalogColumn], ...] = ()
-    entity_sources: tuple[Contributed[c.EntitySource], ...] = ()
+    entity_sources: tuple[Contributed[c.EntitySource | c.FileSource | c.Sources], ...] = ()
     entity_processors: tuple[Contributed[c.EntityProcessor], ...] = ()
-    kinds: tuple[Contributed[c.Kind], ...] = ()
+    kinds: tuple[Contributed[c.Kind | c.EntityField], ...] = ()
     search_sources: tuple[Contributed[c.SearchSource], ...] = ()
     acts: tuple[Contributed[c.Act], ...] = ()
     waiting: tuple[Contributed[c.Waiting], ...] = ()
+    page_notes: tuple[Contributed[c.PageNote], ...] = ()
     activity: tuple[Contributed[c.Activity], ...] = ()
     jobs: tuple[Contributed[c.Job], ...] = ()
     event_handlers: tuple[Contributed[c.EventHandler], ...] = ()
     webhooks: tuple[Contributed[c.Webhook], ...] = ()
+    delivery_follows: tuple[Contributed[c.DeliveryFollows], ...] = ()
     permissions: tuple[Contributed[c.Permission], ...] = ()
     deciders: tuple[Contributed[c.Decider], ...] = ()
     metrics: tuple[Contributed[c.Metric], ...] = ()
+    checks: tuple[Contributed[c.Checks], ...] = ()
     commands: tuple[Contributed[c.Command], ...] = ()
+    cluster_watches: tuple[Contributed[c.ClusterWatch], ...] = ()
+    cluster_rules: tuple[Contributed[c.ClusterRule], ...] = ()
+    code_hosts: tuple[Contributed[c.CodeHosts], ...] = ()
+    demo_parts: tuple[Contributed[c.DemoPart], ...] = ()
 
 
-CONTRIBUTION_TYPES: Final[Mapping[str, type]] = {
+CONTRIBUTION_TYPES: Final[Mapping[str, type | UnionType]] = {
     "navigation": c.NavItem,
     "pages": c.Page,
     "routes": c.Routes,
@@ -65,20 +72,27 @@ CONTRIBUTION_TYPES: Final[Mapping[str, type]] = {
     "entity_tabs": c.EntityTab,
     "entity_badges": c.EntityBadge,
     "catalog_columns": c.CatalogColumn,
-    "entity_sources": c.EntitySource,
+    "entity_sources": c.EntitySource | c.FileSource | c.Sources,
     "entity_processors": c.EntityProcessor,
-    "kinds": c.Kind,
+    "kinds": c.Kind | c.EntityField,
     "search_sources": c.SearchSource,
     "acts": c.Act,
     "waiting": c.Waiting,
+    "page_notes": c.PageNote,
     "activity": c.Activity,
     "jobs": c.Job,
     "event_handlers": c.EventHandler,
     "webhooks": c.Webhook,
+    "delivery_follows": c.DeliveryFollows,
     "permissions": c.Permission,
     "deciders": c.Decider,
     "metrics": c.Metric,
+    "checks": c.Checks,
     "commands": c.Command,
+    "cluster_watches": c.ClusterWatch,
+    "cluster_rules": c.ClusterRule,
+    "code_hosts": c.CodeHosts,
+    "demo_parts": c.DemoPart,
 }
 """The hook (without its `callboard_`) and the type of what it returns."""
 
@@ -97,19 +111,21 @@ def _position(contributed: Contributed[Any]) -> tuple[int, str, str]:
     return (getattr(value, "order", 100), contributed.plugin, getattr(value, "name", ""))
 
 
-def check_contribution(item: Any, kind: type) -> None:
+def check_contribution(item: Any, kind: type | UnionType) -> None:
     """Raise `TypeError` or `ValueError` for what pages, jobs or tables could not use.
 
     Titles, orders and kinds are used outside of guarded calls, so a wrong one is refused here.
     """
     if not isinstance(item, kind):
-        raise TypeError(f"gave {type(item).__name__}, expected {kind.__name__}")
+        raise TypeError(f"gave {type(item).__name__}, expected {_written(kind)}")
+    kinds: tuple[Any, ...] = get_args(kind) or (kind,)
+    chosen = next(one for one in kinds if isinstance(item, one))
     name = getattr(item, "name", None)
-    who = f"gave {kind.__name__}" + (f" {name!r}" if name is not None else "")
+    who = f"gave {chosen.__name__}" + (f" {name!r}" if name is not None else "")
     if isinstance(name, str) and not NAME.fullmatch(name):
         expected = "expected a name of letters, digits, '-', '_' and '.', 80 at most"
         raise ValueError(f"{who}, {expected}")
-    for field in fields(kind):
+    for field in fields(chosen):
         value = getattr(item, field.name)
         if not _fits(value, field.type):
             given = repr(value) if get_origin(field.type) is Literal else type(value).__name__

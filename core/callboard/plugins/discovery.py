@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import logging
+import re
 from collections.abc import Iterator
 from importlib.metadata import Distribution, EntryPoint
 
@@ -10,6 +11,8 @@ from packaging.utils import canonicalize_name
 from callboard.plugins.records import ENTRY_POINT_GROUP, PluginRecord
 
 log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"^name:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
 
 Found = tuple[PluginRecord, EntryPoint]
 
@@ -28,7 +31,7 @@ def _distributions() -> Iterator[Distribution]:
     seen = set()
     for distribution in importlib.metadata.distributions():
         try:
-            name = canonicalize_name(distribution.name)
+            name = canonicalize_name(_name_of(distribution))
         except Exception:
             # A folder without metadata, left behind by an installer.
             log.debug("A distribution without a name is left out.", exc_info=True)
@@ -36,6 +39,13 @@ def _distributions() -> Iterator[Distribution]:
         if name not in seen:
             seen.add(name)
             yield distribution
+
+
+def _name_of(distribution: Distribution) -> str:
+    """Give its name without parsing all its metadata, of which every start reads some hundred."""
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    found = _NAME.search(text.partition("\n\n")[0])
+    return found[1] if found else distribution.name
 
 
 def _plugins_of(distribution: Distribution) -> list[Found]:

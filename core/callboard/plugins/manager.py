@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from types import UnionType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pluggy
@@ -135,7 +136,9 @@ class Plugins:
         for field, items in collected.items():
             self._collected.setdefault(field, []).extend(items)
 
-    def _ask(self, record: PluginRecord, field: str, kind: type) -> list[Contributed[Any]]:
+    def _ask(
+        self, record: PluginRecord, field: str, kind: type | UnionType
+    ) -> list[Contributed[Any]]:
         hook = f"{PREFIX}{field}"
         values = self._call(record.name, hook)
         if values is None:

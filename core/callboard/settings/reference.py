@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, cast, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BaseModel, TypeAdapter
@@ -103,6 +103,7 @@ def _default(value: Any, annotation: Any) -> str:
 
 
 def _limits(field: FieldInfo) -> Iterator[str]:
+    counted = "entries" if get_origin(field.annotation) is list else "characters"
     for limit in field.metadata:
         match limit:
             case Ge(ge=int(least)):
@@ -114,9 +115,9 @@ def _limits(field: FieldInfo) -> Iterator[str]:
             case Lt(lt=int(bound)):
                 yield f"less than {bound}"
             case MinLen(min_length=least) if least > 1:
-                yield f"at least {least} characters"
+                yield f"at least {least} {counted}"
             case MaxLen(max_length=most):
-                yield f"at most {most} characters"
+                yield f"at most {most} {counted}"
 
 
 def _inner_kinds(annotation: Any) -> Iterator[tuple[type, str]]:

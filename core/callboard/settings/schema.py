@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, SecretBytes, SecretStr
 
+from callboard.i18n import Message
 from callboard.settings.keys import KeyPath
 from callboard.settings.types import DURATION_WORDS, SIZE_WORDS, parse_size
 
@@ -23,6 +24,7 @@ _WORDS: Final[Mapping[Any, str]] = {
     bool: "true or false",
     Path: "a path",
     timedelta: DURATION_WORDS,
+    Message: "a mapping of languages to texts such as {en: Scan, zh-CN: 扫描}",
     Any: "any value",
 }
 _PLURALS: Final = {
@@ -36,6 +38,8 @@ _PLURALS: Final = {
 @lru_cache(maxsize=512)
 def fields_of(kind: Any) -> Mapping[str, Any] | None:
     """Give the keys of a model or dataclass with their annotations; None for other types."""
+    if kind is Message:
+        return None
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return {
             field.alias or name: field.rebuild_annotation()

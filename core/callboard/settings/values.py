@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from callboard.errors import SettingsFault
 from callboard.redaction import MASK, redact
-from callboard.settings.keys import KeyPath
+from callboard.settings.keys import KeyPath, key_text
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -59,6 +60,16 @@ class Settings:
     def place(self, *path: str | int) -> str:
         """Say where a setting is written, as in `ShownSetting.source`."""
         return self._source(path)
+
+    def fault(self, path: KeyPath, message: str) -> SettingsFault:
+        """Give a fault found after reading, at the line of the setting or of what it is part of."""
+        key = key_text(path)
+        places = (self._source(path[:length]) for length in range(len(path), 0, -1))
+        place = next((found for found in places if found != "default"), "")
+        file, _, line = place.rpartition(":")
+        if not line.isdecimal():
+            file, line = place, "0"
+        return SettingsFault(file, int(line), key, f"{key}: {message}.")
 
     def secrets(self) -> tuple[str, ...]:
         """Give every secret value, for `callboard.redaction`; never for people's eyes.

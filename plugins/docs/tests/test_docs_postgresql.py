@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from callboard.testing import Clock, PostgresServer
+from callboard.testing import Clock, new_database
 from callboard_docs import models, store
 from callboard_docs.search import read_sections
 from callboard_web.testing import PortalUnderTest
@@ -35,13 +35,12 @@ def portal_plugins() -> Sequence[str]:
 
 
 @pytest.fixture
-def portal_settings(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[Mapping[str, Any]]:
-    name = postgres_server.create()
-    yield {
-        "database": {"url": postgres_server.url(name)},
-        "git": {"allow_local": [str(tmp_path / "repositories")]},
-    }
-    postgres_server.drop(name)
+def portal_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mapping[str, Any]]:
+    with new_database(request, "postgresql") as url:
+        yield {
+            "database": {"url": url},
+            "git": {"allow_local": [str(tmp_path / "repositories")]},
+        }
 
 
 def commit(path: Path, files: Mapping[str, str | None]) -> None:

@@ -23,7 +23,7 @@ from callboard.entities import Entity, EntityRef
 from callboard.host import Host
 from callboard.identity import ANONYMOUS
 from callboard.jobs.runs import runs
-from callboard.testing import Clock, PostgresServer
+from callboard.testing import Clock, new_database
 from callboard_scm_git import models, views
 from callboard_scm_git.commands import app
 from callboard_scm_git.metrics import count_repositories, longest_failure
@@ -98,13 +98,8 @@ def runtime(
 ) -> Iterator[Runtime]:
     """Give a portal that has read the repository into its catalog, and nothing else."""
     clock.set(NOW)
-    url = "sqlite:///callboard.sqlite3"
     ended = ExitStack()
-    if request.param == "postgresql":
-        server: PostgresServer = request.getfixturevalue("postgres_server")
-        name = server.create()
-        url = server.url(name)
-        ended.callback(server.drop, name)
+    url = ended.enter_context(new_database(request, request.param))
     source = {"name": "shop", "type": "git", "url": origin.path.as_uri(), "branch": "main",
               "paths": ["*/catalog_info.yaml"]}  # fmt: skip
     config = tmp_path / "callboard.yaml"
@@ -330,7 +325,7 @@ def test_a_quiet_repository_is_marked(
 
 def test_metrics_and_commands(runtime: Runtime, host: Host, origin: Origin) -> None:
     samples = {sample.labels["state"]: sample.value for sample in count_repositories(host)}
-    assert samples == {"read": 1, "failing": 0, "waiting": 0}
+    assert samples == {"read": 1, "failing": 0, "refused": 0, "waiting": 0}
     status = CliRunner().invoke(app, ["status"], obj=host)
     assert status.exit_code == 0
     assert "2026-01-01 08:00  main" in status.output

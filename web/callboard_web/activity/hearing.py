@@ -9,12 +9,14 @@ from callboard.entities import EntityRef
 from callboard.errors import InputError
 from callboard.hosting import Services
 from callboard_catalog.service import CatalogService
+from callboard_web.entities.hidden import hidden_among
 
 OWN: Final = ("access", "audit", "catalog", "job", "portal")
 """The areas of the host's own kinds."""
 
 NEEDED: Final[Mapping[str, str]] = {
     "catalog.entity.": "",
+    "catalog.location.": "catalog.location.read",
     "catalog.source.": "catalog.source.read",
     "catalog.document.": "catalog.source.read",
     "job.": "portal.job.read",
@@ -37,7 +39,22 @@ def about_seen(catalog: CatalogService, events: Sequence[Event]) -> list[Event]:
     """Leave out the events about entities that the one who asks may not see."""
     refs = {event.id: ref for event in events if (ref := entity_of(event))}
     seen = catalog.visible(refs.values())
-    return [event for event in events if event.id not in refs or refs[event.id] in seen]
+    named = {event.id: ref for event in events if (ref := _document_of(event))}
+    hidden = hidden_among(catalog, named.values())
+    return [
+        event
+        for event in events
+        if (event.id not in refs or refs[event.id] in seen) and named.get(event.id) not in hidden
+    ]
+
+
+def _document_of(event: Event) -> EntityRef | None:
+    """Give the entity whose document an event about a source tells of."""
+    text = event.data.get("ref") if event.kind.startswith("catalog.document.") else None
+    try:
+        return EntityRef.parse(text) if text else None
+    except InputError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,12 @@ def _entity(event: c.Event, ref: EntityRef, title: str | None) -> c.ActivityItem
     texts: dict[str, Text] = {
         "created": _("%(name)s came into the catalog", name=name),
         "updated": _("%(name)s changed", name=name),
-        "deleted": _("%(name)s left the catalog", name=name),
+        "deleted": _("%(name)s was deleted", name=name)
+        if event.data.get("by")
+        else _("%(name)s left the catalog", name=name),
+        "restored": _("The deletion of %(name)s was undone", name=name),
+        "stale": _("The file of %(name)s does not show it any more", name=name),
+        "fresh": _("The file of %(name)s shows it again", name=name),
     }
     path = ref.path("history") if what == "updated" and title is not None else ref.path()
     source = str(event.data.get("source", ""))

@@ -17,6 +17,8 @@ from callboard.jobs import counts, oldest_waiting
 from callboard.plugins import PluginState
 from callboard_web.administration import rights
 from callboard_web.audit.state import findings as audit_findings
+from callboard_web.clusters.service import overviews
+from callboard_web.clusters.words import is_troubled
 
 if TYPE_CHECKING:
     from callboard_web.runtime import Runtime
@@ -50,6 +52,7 @@ def look(runtime: "Runtime") -> list[Finding]:
         (_("Jobs"), _jobs),
         (_("Sources"), _sources),
         (_("Plugins"), _plugins),
+        (_("Clusters"), _clusters),
         (_("Access"), _access),
         (_("Audit log"), audit_findings),
     )
@@ -131,6 +134,22 @@ def _sources(runtime: "Runtime") -> Iterator[Finding]:
         yield Finding("bad", title, ", ".join(failing[:10]), step, "/sources")
     else:
         yield Finding("ok", _("Every source is read"), path="/sources")
+
+
+def _clusters(runtime: "Runtime") -> Iterator[Finding]:
+    """Say how clusters fare; nothing where none is in the settings."""
+    with runtime.database.read() as connection:
+        rules = runtime.plugins.contributions.cluster_rules
+        found = overviews(connection, runtime.services.clusters, runtime.now(), rules)
+    troubled = [item.state.name for item in found if is_troubled(item)]
+    if troubled:
+        title = _.plural(
+            "%(number)s cluster needs a look", "%(number)s clusters need a look", len(troubled)
+        )
+        step = _("What is shown of it is as old as its page says.")
+        yield Finding("warn", title, ", ".join(troubled[:10]), step, "/clusters")
+    elif found:
+        yield Finding("ok", _("Every cluster is followed"), path="/clusters")
 
 
 def _access(runtime: "Runtime") -> Iterator[Finding]:

@@ -21,7 +21,7 @@ def _item(
 PART: Final = Part(
     navigation=(
         _item("watchers", _("Watchers"), "eye", 35, "portal.health.read"),
-        _item("health", _("Health"), "live", 50, "portal.health.read"),
+        _item("health", _("Health"), "live", 50, "portal.health.read", "l"),
         _item("settings", _("Settings"), "set", 60, "portal.settings.read", "i"),
         _item("about", _("About"), "box", 70),
     ),

@@ -13,9 +13,9 @@ from callboard.jobs import cancel, find
 from callboard_web.administration import health as health_module
 from callboard_web.administration import options, software
 from callboard_web.administration import watchers as watchers_module
+from callboard_web.loading import SECTIONS
 from callboard_web.portal import Portal, number_of, portal_of
 from callboard_web.routing import guarded, reading
-from callboard_web.runtime import SECTIONS
 
 _: Final = Translator("callboard")
 

@@ -15,7 +15,7 @@ PART: Final = Part(
     navigation=(
         NavItem(
             name="audit", title=_("Audit log"), path="/audit", icon="audit", section="administer",
-            order=48, permission=READ,
+            order=48, permission=READ, letter="u",
         ),
     ),
     acts=(

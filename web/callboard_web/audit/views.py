@@ -6,7 +6,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from callboard.audit import AuditEntry, record
+from callboard.audit import AuditEntry, Question, record
 from callboard.audit.delivery import Sent, with_places
 from callboard.audit.log import SUBJECT
 from callboard.audit.reading import find, page
@@ -14,10 +14,11 @@ from callboard.audit.settings import AuditSettings
 from callboard.errors import NotFoundError
 from callboard.i18n import Translator
 from callboard_web.audit import words
-from callboard_web.audit.asking import FILTERS, Asked
+from callboard_web.audit.asking import FILTERS, filters_of
 from callboard_web.audit.parts import EXPORT, READ
 from callboard_web.audit.state import state_of
 from callboard_web.audit.writing import TYPES, written
+from callboard_web.log_filters import LogFilters
 from callboard_web.portal import Crumb, Portal, number_of, portal_of
 from callboard_web.routing import guarded
 
@@ -30,7 +31,7 @@ BATCH: Final = 500
 def audit(request: Request) -> Response:
     """List who did what, the newest first."""
     portal = portal_of(request)
-    asked = Asked.of(request.query_params.multi_items(), portal.reader(request))
+    asked = filters_of(request.query_params.multi_items(), portal.reader(request))
     with portal.runtime.database.read() as connection:
         found = page(connection, asked.question, before=asked.before, limit=LIMIT)
         state = state_of(connection, portal.runtime)
@@ -83,7 +84,7 @@ def export(request: Request) -> Response:
     form = request.path_params["format"]
     if form not in TYPES:
         raise NotFoundError(_("There is no such export; there are csv and jsonl."))
-    asked = Asked.of(request.query_params.multi_items(), portal.reader(request))
+    asked = filters_of(request.query_params.multi_items(), portal.reader(request))
     now = portal.runtime.now()
     with portal.runtime.database.write() as connection:
         told = {"format": form, **asked.question.told()}
@@ -97,7 +98,7 @@ def export(request: Request) -> Response:
     return StreamingResponse(parts, headers=headers, media_type=TYPES[form])
 
 
-def _batches(portal: Portal, asked: Asked) -> Iterator[list[Sent]]:
+def _batches(portal: Portal, asked: LogFilters[Question]) -> Iterator[list[Sent]]:
     before = 0
     while True:
         with portal.runtime.database.read() as connection:

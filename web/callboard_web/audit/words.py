@@ -25,6 +25,8 @@ ACTIONS: Final[Mapping[str, Text]] = {
     "audit.log.prune": _("Remove old entries of the audit log"),
     "audit.log.verify": _("Verify the audit log"),
     "catalog.entity.delete": _("Delete an entity"),
+    "catalog.location.refresh": _("Read a location again"),
+    "catalog.location.update": _("Change a location"),
     "catalog.source.add": _("Add a source"),
     "catalog.source.remove": _("Remove a source"),
     "portal.access.flood": _("Try very many things at once"),
@@ -34,6 +36,10 @@ ACTIONS: Final[Mapping[str, Text]] = {
     "portal.session.failed": _("Fail to sign in"),
     "portal.session.start": _("Sign in"),
     "portal.settings.change": _("Change the settings"),
+    "portal.usage.forget": _("Delete what is kept of one's looks"),
+    "portal.usage.hide": _("Keep one's name from owners again"),
+    "portal.usage.show": _("Let owners see that one looked"),
+    "portal.webhook.deliver": _("Deliver to a webhook"),
 }
 """Actions that are no permissions of their own."""
 

@@ -1,12 +1,14 @@
 """What badges say of an entity."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from callboard.entities import Entity
 from callboard.i18n import Text, Translator
+from callboard_catalog.problems import Problem
 from callboard_catalog.service import CatalogService
+from callboard_catalog.source_states import SourceState
 
 _: Final = Translator("callboard")
 
@@ -56,11 +58,29 @@ def _lifecycle(entity: Entity, catalog: CatalogService) -> Told:
 
 def _problems(entity: Entity, catalog: CatalogService) -> Told:
     found = catalog.problems(entity.ref, limit=PROBLEM_LIMIT)
+    return _counted(_("catalog file"), found)
+
+
+def of_source(source: SourceState, catalog: CatalogService) -> Told:
+    """Say how a source fares: whether it is read, and what is wrong with what it gives."""
+    if source.state == "failing":
+        return Told(_("catalog source"), _("cannot be read"), "bad")
+    return _counted(
+        _("catalog source"), catalog.problems(source=source.name, limit=PROBLEM_LIMIT + 1)
+    )
+
+
+def _counted(label: Text, found: Sequence[Problem]) -> Told:
+    """Count faults; that a last good version is served says of some that they are grave."""
+    faults = [item for item in found if item.kind != "stale"]
     if not found:
-        return Told(_("catalog file"), _("in order"), "ok")
-    ground = "bad" if any(item.kind in ("rejected", "conflict") for item in found) else "warn"
-    value = _.plural("%(number)s problem", "%(number)s problems", len(found))
-    return Told(_("catalog file"), value, ground)
+        return Told(label, _("in order"), "ok")
+    if len(found) > PROBLEM_LIMIT:
+        return Told(label, _("over %(number)s problems", number=PROBLEM_LIMIT), "bad")
+    grave = any(item.kind in ("rejected", "conflict", "stale") for item in found)
+    # A file that cannot be read at all is a fault of no entity in it.
+    value = _.plural("%(number)s problem", "%(number)s problems", len(faults) or 1)
+    return Told(label, value, "bad" if grave else "warn")
 
 
 SHOWN: Final[Mapping[str, tuple[Text, Callable[[Entity, CatalogService], Told]]]] = {

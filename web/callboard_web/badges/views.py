@@ -13,7 +13,7 @@ from callboard.errors import InputError
 from callboard.i18n import Translator
 from callboard.identity import acting_for, asking
 from callboard_web.badges.picture import draw
-from callboard_web.badges.service import SHOWN, Told
+from callboard_web.badges.service import SHOWN, Told, of_source
 from callboard_web.faults import EntityNotFoundError
 from callboard_web.formats import entity_url
 from callboard_web.portal import Crumb, Portal, portal_of
@@ -31,6 +31,26 @@ def badge(request: Request) -> Response:
     show = request.query_params.get("show", "")
     if show not in SHOWN:
         raise InputError(_("There is no badge that shows %(what)s.", what=repr(show[:40])))
+    return _badge(portal, request, show)
+
+
+def problems(request: Request) -> Response:
+    """Answer the badge that says whether an entity's file is in order, at an address of its own."""
+    return _badge(portal_of(request), request, "problems")
+
+
+def source(request: Request) -> Response:
+    """Answer the badge that says how a source fares."""
+    portal = portal_of(request)
+    catalog = portal.runtime.catalog
+    with acting_for(None if portal.runtime.portal.public_badges else asking()):
+        found = catalog.source(request.path_params["name"])
+        if found is None:
+            return _picture(portal, request, Told(_("catalog"), _("not found"), "idle"), 404)
+        return _picture(portal, request, of_source(found, catalog), 200)
+
+
+def _badge(portal: Portal, request: Request, show: str) -> Response:
     # The setting opens them to everybody, and caches keep one for all.
     with acting_for(None if portal.runtime.portal.public_badges else asking()):
         found = portal.runtime.catalog.get(_ref(request))
@@ -88,9 +108,11 @@ def _lines(
 ) -> dict[str, object]:
     ref = entity.ref
     parts = (quote(part, safe="") for part in (ref.namespace, ref.kind, ref.name))
-    query = [f"show={show}"] if show else []
+    # That of problems has an address that reads well in a README.
+    own = "/problems" if show == "problems" else ""
+    query = [f"show={show}"] if show and not own else []
     query += [f"language={language}"] if language != "en" else []
-    path = f"/badges/{'/'.join(parts)}.svg" + (f"?{'&'.join(query)}" if query else "")
+    path = f"/badges/{'/'.join(parts)}{own}.svg" + (f"?{'&'.join(query)}" if query else "")
     picture, page = f"{origin}{path}", f"{origin}{entity_url(ref)}"
     name = ref.relative(kind="component")
     return {
@@ -114,6 +136,14 @@ ROUTES = [
         about="entity",
         unless="public_badges",
     ),
+    guarded(
+        "/badges/{namespace}/{kind}/{name}/problems.svg",
+        problems,
+        READ,
+        about="entity",
+        unless="public_badges",
+    ),
+    guarded("/badges/sources/{name}.svg", source, "catalog.source.read", unless="public_badges"),
     reading(
         "/catalog/{namespace}/{kind}/{name}/badge",
         snippets,

@@ -40,6 +40,29 @@ def validate(
         raise typer.Exit(1)
 
 
+@app.command()
+def schema(
+    kind: Annotated[
+        str, typer.Argument(help="Such as Component; without it the schema of every kind.")
+    ] = "",
+) -> None:
+    """Print the JSON Schema of descriptors, with the kinds and fields of the settings.
+
+    Give it to an editor or a pipeline. Needs no database and no running portal.
+    """
+    import orjson
+
+    from callboard_catalog.descriptors.published import schema_of, schema_of_all
+    from callboard_catalog.engine import make_registry
+    from callboard_catalog.settings import CatalogSettings
+
+    with opened() as runtime:
+        settings = runtime.settings.section(CatalogSettings)
+        registry = make_registry(settings, runtime.plugins.contributions)
+    found = schema_of(registry, kind) if kind else schema_of_all(registry)
+    typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+
+
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
@@ -53,7 +76,12 @@ def refresh(
     """Read sources now, in this process, and say what changed; exit code 1 where one failed."""
     failed = False
     with running() as runtime:
+        # Most have nothing new: all are asked together, and only the others are read.
+        moved = names or set(runtime.engine.moved())
         for name in names or sorted(runtime.engine.sources):
+            if name not in moved:
+                typer.echo(f"{name}: unchanged")
+                continue
             begin = time.perf_counter()
             try:
                 result = runtime.engine.read(name)
@@ -69,7 +97,7 @@ def refresh(
 
 
 def _summary(result: object) -> str:
-    from callboard_catalog.ingest import RefreshResult
+    from callboard_catalog.ingest.refresh import RefreshResult
 
     assert isinstance(result, RefreshResult)
     if result.error:

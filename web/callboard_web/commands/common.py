@@ -12,7 +12,8 @@ import typer
 
 from callboard.logs import set_up_logging
 from callboard.settings import LogSettings
-from callboard_web.runtime import Runtime, find_config
+from callboard_web.loading import find_config
+from callboard_web.runtime import Runtime
 
 log = logging.getLogger(__name__)
 

@@ -1,11 +1,13 @@
 """`callboard demo`: a sample organisation, read like any user's."""
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from callboard.contributions import DemoContext
 from callboard.errors import SettingsError
 from callboard_web.commands.common import opened
 from callboard_web.commands.serve import run_portal
@@ -18,7 +20,7 @@ def demo(
     listen: Annotated[str, typer.Option(help="Address and port.")] = "127.0.0.1:8000",
 ) -> None:
     """Start the portal on a sample organisation: local Git repositories with a history."""
-    from callboard_web.demo import build_organisation, demo_configuration
+    from callboard_web.demo import build_organisation, demo_configuration, fill_parts, with_parts
 
     port = listen.rpartition(":")[2]
     if not port.isdigit():
@@ -27,12 +29,25 @@ def demo(
     repositories = root / "repositories"
     config = root / "callboard.yaml"
     root.mkdir(parents=True, exist_ok=True)
-    build_organisation(repositories, now=_beginning(root))
+    made_at = _beginning(root)
+    built = build_organisation(repositories, now=made_at)
     text = demo_configuration(repositories, "sqlite:///callboard.sqlite3", int(port))
+    config.write_text(text, encoding="utf-8")
+    context = DemoContext(
+        folder=root,
+        repositories={repository.name: repository.path for repository in built},
+        made_at=made_at,
+        now=datetime.now(UTC),
+    )
+    with opened(config) as runtime:
+        parts = runtime.plugins.contributions.demo_parts
+        text = with_parts(text, parts, root / "parts", context)
     config.write_text(text, encoding="utf-8")
     with opened(config, serving=True) as runtime:
         runtime.upgrade()
-        run_portal(runtime, listen=listen, banner=f"The demo is on http://{listen}")
+        parts = runtime.plugins.contributions.demo_parts
+        fill = partial(fill_parts, parts, root / "parts", context, runtime.host)
+        run_portal(runtime, listen=listen, banner=f"The demo is on http://{listen}", begun=fill)
 
 
 def _beginning(root: Path) -> datetime:

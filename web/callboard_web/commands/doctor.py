@@ -1,7 +1,7 @@
 """`callboard doctor`."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 
@@ -12,6 +12,7 @@ from callboard.doctor import (
     Check,
     Finding,
     audit_check,
+    contributed_checks,
     database_check,
     examine,
     exit_code,
@@ -23,6 +24,7 @@ from callboard.doctor import (
 )
 from callboard.errors import CallboardError
 from callboard.settings import Settings
+from callboard_catalog.sources.base import CONTRIBUTED
 from callboard_web.administration.rights import oddities
 from callboard_web.commands.common import opened
 from callboard_web.runtime import Runtime
@@ -30,12 +32,13 @@ from callboard_web.sign_in.settings import SignInSettings
 
 
 def doctor() -> None:
-    """Check settings, database, sources, plugins, clock and versions; say what to do."""
+    """Check settings, database, sources, plugins and the servers they ask; say what to do."""
     with ExitStack() as stack:
         try:
             runtime = stack.enter_context(opened())
         except CallboardError as error:
-            checks = [settings_check(partial(_refuse, error)), versions_check(), git_check()]
+            refused = settings_check(partial(_refuse, error))
+            checks: Iterable[Check] = [refused, versions_check(), git_check()]
             secrets: tuple[str, ...] = ()
         else:
             checks = _checks(runtime)
@@ -49,22 +52,38 @@ def _refuse(error: CallboardError) -> Settings:
     raise error
 
 
-def _checks(runtime: Runtime) -> list[Check]:
-    sources = [
-        Check(f"source {name}", lambda name=name: _source(runtime, name))  # type: ignore[misc]
-        for name in runtime.engine.sources
-    ]
-    return [
-        settings_check(lambda: runtime.settings),
-        versions_check(),
-        git_check(),
-        database_check(lambda: runtime.database, runtime.branches(), now=runtime.now),
-        plugins_check(runtime.plugins),
-        audit_check(runtime.database, runtime.now),
-        Check("Access", lambda: _access(runtime)),
-        *_providers(runtime),
-        *sources,
-    ]
+def _checks(runtime: Runtime) -> Iterator[Check]:
+    """Give the checks one by one: tables are not asked for before the database was looked at."""
+    yield settings_check(lambda: runtime.settings)
+    yield versions_check()
+    yield git_check()
+    yield database_check(lambda: runtime.database, runtime.branches(), now=runtime.now)
+    yield plugins_check(runtime.plugins)
+    yield audit_check(runtime.database, runtime.now)
+    yield Check("Access", lambda: _access(runtime))
+    yield from _providers(runtime)
+    current = _tables_are_current(runtime)
+    for name, source in runtime.engine.configured.items():
+        # Those of plugins may be in tables.
+        if current or source.type != CONTRIBUTED:
+            yield Check(f"source {name}", lambda name=name: _source(runtime, name))  # type: ignore[misc]
+    yield from _contributed(runtime, current)
+
+
+def _contributed(runtime: Runtime, current: bool) -> list[Check]:
+    """Give what plugins look at. They may keep count in tables, which must be there first."""
+    if current:
+        return contributed_checks(runtime.plugins.contributions.checks, runtime.host)
+    said = Finding("ok", "What plugins read is looked at once the tables are up to date.")
+    return [Check("Plugins", lambda: [said])]
+
+
+def _tables_are_current(runtime: Runtime) -> bool:
+    try:
+        states = inspect_schema(runtime.database, runtime.branches())
+    except CallboardError:
+        return False
+    return all(state.state == "current" for state in states)
 
 
 def _providers(runtime: Runtime) -> list[Check]:
@@ -77,8 +96,7 @@ def _providers(runtime: Runtime) -> list[Check]:
 
 def _access(runtime: Runtime) -> Iterable[Finding]:
     """Say what is odd in who may do what; roles may be in tables that must be there first."""
-    states = inspect_schema(runtime.database, runtime.branches())
-    if any(state.state != "current" for state in states):
+    if not _tables_are_current(runtime):
         return [Finding("ok", "Access is looked at once the tables are up to date.")]
     found = [
         Finding("warn", f"{title}.", str(detail), str(step))
@@ -89,10 +107,13 @@ def _access(runtime: Runtime) -> Iterable[Finding]:
 
 def _source(runtime: Runtime, name: str) -> Iterable[Finding]:
     """Ask a source for its version, as the portal does on its schedule."""
-    source = runtime.engine.sources[name]
+    source = runtime.engine.configured[name]
     try:
         version = source.reader.version("")
     except CallboardError as error:
         yield Finding("bad", f"Source {name} cannot be read.", str(error.message), str(error.hint))
         return
-    yield Finding("ok", f"Source {name} answers.", f"{source.address} at {version[:12]}")
+    if version:
+        yield Finding("ok", f"Source {name} answers.", f"{source.address} at {version[:12]}")
+    else:
+        yield Finding("ok", f"Source {name} is read as a whole.", source.address)

@@ -5,8 +5,9 @@ import gc
 import logging
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Final
 
@@ -14,12 +15,14 @@ import typer
 
 from callboard.errors import SettingsError
 from callboard_web.commands.common import opened
+from callboard_web.commands.processes import inherited, run_processes
 from callboard_web.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
 DEFAULT_WORKERS: Final = 2
 MOST_FILES: Final = 8192
+LOOP: Final = "uvloop" if sys.platform != "win32" else "asyncio"
 GRACE_SECONDS: Final = 1
 """How long requests may take to end once a signal has come."""
 
@@ -28,25 +31,64 @@ def serve(
     listen: Annotated[
         str, typer.Option(help="Address and port, such as 127.0.0.1:8000; overrules the settings.")
     ] = "",
+    processes: Annotated[
+        int,
+        typer.Option(
+            min=0, max=64, help="Processes that answer requests; 0 takes portal.processes, or 1."
+        ),
+    ] = 0,
+    inherit: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Serve the portal, and run jobs in the same process unless jobs.workers is 0."""
     with opened(serving=True) as runtime:
-        run_portal(runtime, listen=listen)
+        if inherit:
+            run_part(runtime, inherited(inherit))
+        else:
+            run_portal(runtime, listen=listen, processes=processes or runtime.portal.processes)
 
 
-def run_portal(runtime: Runtime, *, listen: str = "", banner: str = "") -> None:
-    """Serve until a signal comes; raises `SettingsError` where the port is in use."""
+def run_portal(
+    runtime: Runtime,
+    *,
+    listen: str = "",
+    banner: str = "",
+    processes: int = 1,
+    begun: Callable[[], None] | None = None,
+) -> None:
+    """Serve until a signal comes; raises `SettingsError` where the port is in use.
+
+    In a single process `begun` is called once jobs run and before anybody is answered.
+    """
     host, port = _address(listen or runtime.portal.listen)
     listener = _bind(host, port)
     runtime.listener = host
+    banner = banner or f"Callboard listens on http://{host}:{port}"
     _allow_connections()
     # Until the server has its own handlers a signal interrupts what is begun.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        runtime.start(worker=True, serve=True)
-        _serve(runtime, listener, banner or f"Callboard listens on http://{host}:{port}")
+        if processes > 1:
+            run_processes(runtime, listener, processes, banner)
+        else:
+            runtime.start(worker=True, serve=True)
+            if begun is not None:
+                begun()
+            _serve(runtime, listener, banner)
     except KeyboardInterrupt:
         log.info("Interrupted before the portal was ready.")
+    finally:
+        listener.close()
+
+
+def run_part(runtime: Runtime, listener: socket.socket) -> None:
+    """Answer requests as one of several processes, under a parent that does all else."""
+    runtime.listener = listener.getsockname()[0]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        runtime.start(worker=False, serve=True, alone=False)
+        _serve(runtime, listener, "")
+    except KeyboardInterrupt:
+        log.info("Interrupted before this process was ready.")
     finally:
         listener.close()
 
@@ -55,6 +97,7 @@ def _serve(runtime: Runtime, listener: socket.socket, banner: str) -> None:
     import uvicorn
 
     from callboard_web.app import create_app
+    from callboard_web.slow_clients import PromptProtocol
 
     class Server(uvicorn.Server):
         @contextmanager
@@ -67,10 +110,13 @@ def _serve(runtime: Runtime, listener: socket.socket, banner: str) -> None:
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             # The streams of open pages would last until they are cut.
             await asyncio.to_thread(runtime.events.stop)
+            runtime.services.streams.close()
             await super().shutdown(sockets)
 
     config = uvicorn.Config(
         create_app(runtime),
+        loop=LOOP,
+        http=PromptProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -79,7 +125,8 @@ def _serve(runtime: Runtime, listener: socket.socket, banner: str) -> None:
         proxy_headers=False,
     )
     gc.freeze()
-    typer.echo(banner)
+    if banner:
+        typer.echo(banner)
     Server(config).run(sockets=[listener])
 
 

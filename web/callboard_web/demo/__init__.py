@@ -5,5 +5,6 @@ from callboard_web.demo.organisation import (
     build_organisation,
     demo_configuration,
 )
+from callboard_web.demo.parts import fill_parts, with_parts
 
-__all__ = ["DemoRepository", "build_organisation", "demo_configuration"]
+__all__ = ["DemoRepository", "build_organisation", "demo_configuration", "fill_parts", "with_parts"]

@@ -48,7 +48,7 @@ def _about(context: EntityContext) -> Fragment:
         line = source_line(source, provenance.path, provenance.line)
     if change and change.commit:
         commit = source_commit(source, change.commit.hash)
-    facts = facts_of(entity)
+    facts = facts_of(entity, catalog.entity_fields)
     return Fragment(
         template="portal/about.html",
         context={

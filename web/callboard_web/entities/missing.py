@@ -8,9 +8,10 @@ from starlette.responses import Response
 from callboard.entities import Entity, EntityRef
 from callboard.i18n import Translator
 from callboard_catalog.descriptors.kinds import BUILT_IN_KINDS
+from callboard_web.deletions.service import deletions_of, may_restore
 from callboard_web.documents import written_yaml
 from callboard_web.entities.words import PLACES
-from callboard_web.history.parts import history_context
+from callboard_web.history.parts import history_context, one_context
 from callboard_web.portal import Crumb, Portal
 from callboard_web.words import relation_words
 
@@ -40,15 +41,26 @@ def missing_page(portal: Portal, request: Request, ref: EntityRef) -> Response |
     """
     catalog = portal.runtime.catalog
     removed = catalog.last_change(ref)
+    deleted = deletions_of(portal).get(ref) if removed else None
     named_by = catalog.referrers(ref, limit=REFERRERS + 1)
     if removed is None and not named_by:
         return None
     given = history_context(catalog, ref, request.query_params.get("upto", ""))
     last = catalog.history(ref, limit=1) if removed else ()
     was = Entity(ref, last[0].before) if last and last[0].before else None
+    path = request.path_params
+    view = request.query_params.get("view", "")
+    chosen = (
+        one_context(catalog, ref, path.get("rest", ""), view)
+        if path.get("tab") == "history"
+        else None
+    )
     context = {
         **given,
+        "chosen": chosen,
         "removed": removed,
+        "deleted": deleted,
+        "may_restore": deleted is not None and may_restore(portal, ref),
         "title": was.title if was else ref.name,
         "was": was,
         "named_by": [(item, relation_words(item.relation)) for item in named_by[:REFERRERS]],

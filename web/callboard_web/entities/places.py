@@ -8,7 +8,8 @@ from callboard.entities import Entity
 from callboard.repositories import commit_page, edit_page_of, line_page
 from callboard_catalog.descriptors.finishing import EDIT_URL, SOURCE_LOCATION, VIEW_URL
 from callboard_catalog.problems import Problem
-from callboard_catalog.service import CatalogService, SourceState
+from callboard_catalog.service import CatalogService
+from callboard_catalog.source_states import SourceState
 
 _MANAGED_BY: Final = "backstage.io/managed-by-location"
 
@@ -31,6 +32,11 @@ def places_of(entity: Entity) -> Places:
     edit = _web(annotations.get(EDIT_URL)) or edit_page_of(view)
     code = str(annotations.get(SOURCE_LOCATION, "")).removeprefix("url:")
     return Places(view, edit, _web(code), code)
+
+
+def is_pushed(entity: Entity) -> bool:
+    """Say whether an entity was handed in: then there is no source to read again."""
+    return str(entity.annotations.get(_MANAGED_BY, "")).startswith("push:")
 
 
 def _web(value: object) -> str:

@@ -1,11 +1,15 @@
 """Words for what entities carry by a key: annotations, labels, icons of links."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from callboard.entities import Entity
 from callboard.i18n import Text, Translator
+from callboard.kinds import EntityField
+from callboard_catalog.descriptors.kinds import value_at
 from callboard_web.formats import safe_url
 
 _: Final = Translator("callboard")
@@ -88,14 +92,42 @@ def links_of(entity: Entity) -> list[Link]:
     return found
 
 
-def facts_of(entity: Entity) -> list[Fact]:
-    """Give the labels, then the annotations that say more than where the entity was read."""
-    found = [Fact(key, readable(key), str(value)) for key, value in entity.labels.items()]
+def facts_of(entity: Entity, fields: Iterable[EntityField] = ()) -> list[Fact]:
+    """Give the added fields, the labels, then the annotations that say more than where the entity
+    was read."""
+    found = added_facts(entity, fields)
+    told = {fact.key for fact in found}
+    found += [
+        Fact(key, readable(key), str(value))
+        for key, value in entity.labels.items()
+        if f"metadata.labels.{key}" not in told
+    ]
     for key, value in entity.annotations.items():
-        if not key.startswith(PLACES):
+        if not key.startswith(PLACES) and f"metadata.annotations.{key}" not in told:
             title = ANNOTATIONS.get(key) or readable(key)
             found.append(Fact(key, title, str(value), _web(str(value))))
     return found
+
+
+def added_facts(entity: Entity, fields: Iterable[EntityField]) -> list[Fact]:
+    """Give the fields that the site or a plugin adds to such entities, where they have them."""
+    found = []
+    for field in fields:
+        if not field.kinds or entity.ref.kind in {kind.lower() for kind in field.kinds}:
+            value = value_at(entity.document, field.path)[1]
+            if value is not None:
+                text = plain(value)
+                found.append(Fact(field.path, field.title, text, _web(text)))
+    return found
+
+
+def plain(value: Any) -> str:
+    """Give a value of a document in a line: lists with commas, what is deeper as JSON."""
+    if isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
+        return ", ".join(map(plain, value))
+    if isinstance(value, str):
+        return value
+    return orjson.dumps(value).decode()
 
 
 def readable(key: str) -> str:

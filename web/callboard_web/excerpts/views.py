@@ -10,13 +10,17 @@ from starlette.responses import Response
 from callboard.errors import InputError, NotFoundError
 from callboard.i18n import Translator
 from callboard.redaction import redact
+from callboard_catalog.sources.base import PUSHED
 from callboard_web.entities.places import source_line
 from callboard_web.portal import Crumb, portal_of, wants_fragment
 from callboard_web.routing import guarded
+from callboard_web.words import PROBLEM_KINDS, PROBLEM_STATUS, problem_advice
 
 _: Final = Translator("callboard")
 
 AROUND: Final = 3
+MOST: Final = 100
+"""Problems of a file that are looked through for those at a line."""
 LONGEST: Final = 300
 
 
@@ -53,12 +57,23 @@ def lines(request: Request) -> Response:
             _("There is no such file in this source."), hint=_("It may have been mended already.")
         )
     content = portal.runtime.engine.kept(source, path, blob)
+    found = portal.runtime.catalog.source(source)
+    at_line = [
+        problem
+        for problem in portal.runtime.catalog.problems(source=source, path=path, limit=MOST)
+        if problem.line == int(number)
+    ]
     context = {
         "source": source,
         "path": path,
         "line": int(number),
         "lines": excerpt(content, int(number)) if content is not None else (),
-        "address": source_line(portal.runtime.catalog.source(source), path, int(number)),
+        "pushed": found is not None and found.type == PUSHED,
+        "address": source_line(found, path, int(number)),
+        "problems": at_line,
+        "problem_kinds": PROBLEM_KINDS,
+        "problem_status": PROBLEM_STATUS,
+        "problem_advice": problem_advice,
         "crumbs": (Crumb(_("Problems"), "/problems"), Crumb(path)),
     }
     if wants_fragment(request):

@@ -2,7 +2,8 @@
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Final
 
 CONTEXT: Final = 2
@@ -19,11 +20,15 @@ LONGEST_LINE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class DiffLine:
-    """A line. `sign` is `+`, `-`, a space, or `…` for lines left out; `number` counts from 1."""
+    """A line. `sign` is `+`, `-`, a space, or `…` for lines left out; `number` counts from 1.
+
+    `old` is the number that an unchanged line had before.
+    """
 
     sign: str
     text: str
     number: int = 0
+    old: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,22 @@ class Difference:
     added: int
     removed: int
     cut: bool
+
+    def sides(self) -> Iterator[tuple[DiffLine | None, DiffLine | None]]:
+        """Give the lines side by side: what was removed beside what was added in its place."""
+        removed: list[DiffLine] = []
+        added: list[DiffLine] = []
+        for line in self.lines:
+            if line.sign == "-" and not added:
+                removed.append(line)
+            elif line.sign == "+":
+                added.append(line)
+            else:
+                yield from zip_longest(removed, added)
+                removed, added = ([line], []) if line.sign == "-" else ([], [])
+                if line.sign != "-":
+                    yield replace(line, number=line.old), line
+        yield from zip_longest(removed, added)
 
 
 def difference(before: str, after: str) -> Difference:
@@ -46,14 +67,18 @@ def difference(before: str, after: str) -> Difference:
     start = max(head - CONTEXT, 0)
     if start:
         lines.append(DiffLine("…", ""))
-    lines += [DiffLine(" ", new[at], at + 1) for at in range(start, head)]
+    lines += [DiffLine(" ", new[at], at + 1, at + 1) for at in range(start, head)]
     lines += _middle(old_middle, new_middle, head)
     end = len(new) - tail
-    lines += [DiffLine(" ", new[at], at + 1) for at in range(end, min(end + CONTEXT, len(new)))]
+    grown = len(new) - len(old)
+    lines += [
+        DiffLine(" ", new[at], at + 1, at + 1 - grown)
+        for at in range(end, min(end + CONTEXT, len(new)))
+    ]
     if end + CONTEXT < len(new):
         lines.append(DiffLine("…", ""))
     return Difference(
-        [DiffLine(line.sign, line.text[:LONGEST_LINE], line.number) for line in lines[:SHOWN]],
+        [replace(line, text=line.text[:LONGEST_LINE]) for line in lines[:SHOWN]],
         sum(line.sign == "+" for line in lines),
         sum(line.sign == "-" for line in lines),
         len(lines) > SHOWN,
@@ -79,7 +104,9 @@ def _middle(old: Sequence[str], new: Sequence[str], offset: int) -> Iterator[Dif
             yield DiffLine("…", "")
         for tag, old_from, old_to, new_from, new_to in group:
             if tag == "equal":
-                yield from _signed(" ", new[new_from:new_to], new_from, offset)
+                kept = _signed(" ", new[new_from:new_to], new_from, offset)
+                for index, line in enumerate(kept):
+                    yield replace(line, old=offset + old_from + index + 1)
                 continue
             yield from _signed("-", old[old_from:old_to], old_from, offset)
             yield from _signed("+", new[new_from:new_to], new_from, offset)

@@ -14,6 +14,7 @@ from callboard_web.entities.places import source_commit
 from callboard_web.history.differences import Difference, difference
 from callboard_web.history.words import sentences
 from callboard_web.parts import Part
+from callboard_web.past.asking import past_address
 
 _: Final = Translator("callboard")
 
@@ -98,6 +99,7 @@ def history_context(
     return {
         "changes": changes_of(catalog, found[:limit]),
         "ref": ref,
+        "past_url": past_address,
         "paged": number is not None,
         "following": found[limit].id if len(found) > limit else 0,
     }
@@ -114,20 +116,29 @@ def _history(context: EntityContext) -> Fragment | None:
     catalog, ref = _service(context), context.entity.ref
     rest = context.path.get("rest", "")
     if rest:
-        return _one(catalog, ref, rest)
+        given = one_context(catalog, ref, rest, context.query.get("view", ""))
+        return Fragment(template="portal/change.html", context=given) if given else None
     given = history_context(catalog, ref, context.query.get("upto", ""))
     provenance = catalog.provenance(ref)
     return Fragment(template="portal/history.html", context={**given, "provenance": provenance})
 
 
-def _one(catalog: CatalogService, ref: EntityRef, number: str) -> Fragment | None:
+def one_context(
+    catalog: CatalogService, ref: EntityRef, number: str, view: str
+) -> dict[str, object] | None:
+    """Give what the template of one change needs; None where there is no such change.
+
+    `view` is `split` for before and after side by side.
+    """
     if not number.isdecimal() or len(number) > 18:
         return None
     found = catalog.history(ref, limit=1, upto=int(number))
     if not found or found[0].id != int(number):
         return None
     changes = changes_of(catalog, found, largest=LARGE)
-    return Fragment(template="portal/change.html", context={"change": changes[0], "ref": ref})
+    return {
+        "change": changes[0], "ref": ref, "split": view == "split", "past_url": past_address,
+    }  # fmt: skip
 
 
 def _note(context: EntityContext) -> TabNote | None:

@@ -7,8 +7,9 @@ from typing import Final
 from callboard.contributions import PageContext, Status, WaitingItem
 from callboard.entities import Entity, EntityRef
 from callboard.i18n import Text, Translator
-from callboard_catalog.problems import Problem
-from callboard_catalog.service import CatalogService, SourceState
+from callboard_catalog.problems import CONSEQUENCES, Problem
+from callboard_catalog.service import CatalogService
+from callboard_catalog.source_states import SourceState
 from callboard_web.words import relation_words
 
 _: Final = Translator("callboard")
@@ -76,7 +77,7 @@ def _of(catalog: CatalogService, owner: EntityRef, ref: str) -> Iterator[Waiting
     else:
         everything = catalog.problems(owner=owner, kind="rejected", limit=OF_ONE)
         asked = [problem for problem in everything if problem.ref is None]
-    problems = [problem for problem in asked if problem.kind != "warning"]
+    problems = [problem for problem in asked if problem.kind not in CONSEQUENCES]
     if problems:
         yield _item(problems[0], len(problems) - 1, owner)
 

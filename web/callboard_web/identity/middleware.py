@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,8 +18,57 @@ Credentials = Callable[[HTTPConnection], Subject | None]
 Raises `NotSignedInError` for one that is wrong: a bad token is refused, not passed over.
 """
 
+Brought = Callable[[Scope], bool]
+"""Says, without waiting for anything, whether a request may bring a kind of credential at all."""
+
+IDENTIFIED: Final = "identified"
+"""Where who asks is kept in a request's state, if it was found out before the layers."""
+
 UNASKED: Final = ("/static/", "/healthz", "/readyz", "/favicon.ico")
 """Beginnings of the paths where it does not matter who asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A kind of credential that is asked for only where a request may bring one."""
+
+    ask: Credentials
+    brought: Brought
+
+    def __call__(self, connection: HTTPConnection) -> Subject | None:
+        """Give who asks, as `Credentials`."""
+        return self.ask(connection)
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """Who asks, or why that was refused."""
+
+    subject: Subject | None = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """Finds out who asks. The list of credentials is the portal's own, and may still grow."""
+
+    credentials: list[Credentials]
+    trusted: TrustedProxies
+
+    def brought(self, scope: Scope) -> bool:
+        """Say whether somebody may be named; a credential that cannot tell is to be asked."""
+        for ask in self.credentials:
+            brought: Brought | Any = getattr(ask, "brought", None)
+            if brought is None or brought(scope):
+                return True
+        return False
+
+    def find(self, scope: Scope) -> Identified:
+        """Ask the credentials; `CLIENT_ADDRESS` must be set. Reads the database."""
+        try:
+            return Identified(identify(HTTPConnection(scope), self.credentials))
+        except Exception as error:
+            return Identified(error=error)
 
 
 class IdentityMiddleware:
@@ -27,12 +77,9 @@ class IdentityMiddleware:
     It also finds out from which address they ask: `callboard.identity.CLIENT_ADDRESS`.
     """
 
-    def __init__(
-        self, app: ASGIApp, credentials: list[Credentials], trusted: TrustedProxies
-    ) -> None:
+    def __init__(self, app: ASGIApp, identifier: Identifier) -> None:
         self.app = app
-        self.credentials = credentials
-        self.trusted = trusted
+        self.identifier = identifier
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,15 +89,25 @@ class IdentityMiddleware:
             return
         subject = NOBODY
         state = scope.setdefault("state", {})
-        CLIENT_ADDRESS.set(self.trusted.client(HTTPConnection(scope)))
+        CLIENT_ADDRESS.set(self.identifier.trusted.client(HTTPConnection(scope)))
         with acting_for(NOBODY):
             if not scope["path"].startswith(UNASKED):
-                subject = await asyncio.to_thread(identify, HTTPConnection(scope), self.credentials)
+                subject = await self._subject(scope)
             state["subject"] = subject
             with acting_for(subject):
                 await self.app(scope, receive, send)
         if has_work(scope):
             await asyncio.to_thread(do_work, scope)
+
+    async def _subject(self, scope: Scope) -> Subject:
+        found: Identified | None = scope["state"].pop(IDENTIFIED, None)
+        if found is None:
+            if not self.identifier.brought(scope):
+                return NOBODY
+            found = await asyncio.to_thread(self.identifier.find, scope)
+        if found.error is not None:
+            raise found.error
+        return found.subject or NOBODY
 
 
 def identify(connection: HTTPConnection, credentials: Sequence[Credentials]) -> Subject:

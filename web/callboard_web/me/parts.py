@@ -15,6 +15,10 @@ PART: Final = Part(
             words=_("me profile account teams"),
         ),
         Act(
+            name="my-problems", title=_("See the problems I own"), path="/me/problems", icon="flag",
+            words=_("problems mine rejected conflict digest mended new"),
+        ),
+        Act(
             name="preferences", title=_("Change language, theme and time zone"),
             path="/me#preferences", icon="set", words=_("settings dark light density shortcuts"),
         ),

@@ -17,6 +17,8 @@ from callboard_web.forms import Form, read_form
 from callboard_web.portal import Portal, portal_of
 from callboard_web.preferences import zone_named
 from callboard_web.routing import reading
+from callboard_web.usage.recorder import PERSON
+from callboard_web.usage.views import usage_of
 
 _: Final = Translator("callboard")
 
@@ -53,6 +55,17 @@ def _context(portal: Portal, request: Request, form: Form) -> dict[str, Any]:
         "most_people": PEOPLE,
         "zones": ZONES,
         "everyone": catalog.counts().get("user", 0),
+        "usage": _usage(portal, person.key),
+    }
+
+
+def _usage(portal: Portal, key: str) -> dict[str, Any]:
+    """Give what is kept of a person's looks, and whether looks are counted at all."""
+    usage = usage_of(portal)
+    return {
+        "enabled": usage.settings.enabled and key.startswith(PERSON),
+        "keep": usage.settings.keep,
+        "kept": usage.of_person(key),
     }
 
 

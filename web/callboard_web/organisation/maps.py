@@ -9,6 +9,7 @@ from callboard.entities import EntityRef
 from callboard_catalog.service import CatalogService
 from callboard_web.graph import Link, Picture, Thing, draw, shorten
 from callboard_web.organisation.systems import (
+    AREAS,
     Areas,
     Crossing,
     between,
@@ -48,10 +49,11 @@ class Map:
 
 def areas(catalog: CatalogService) -> Areas:
     """Give all systems and domains."""
-    found: Areas = catalog.cached(
-        ("organisation", "areas"), lambda connection: read_areas(connection, catalog.sight())
-    )
-    return found
+    key = ("organisation", "areas")
+    sight = catalog.sight()
+    if sight is None:
+        return catalog.cached_for_all(key, read_areas, kinds=AREAS)
+    return catalog.cached(key, lambda connection: read_areas(connection, sight))
 
 
 def _crossings(catalog: CatalogService, systems: Sequence[str]) -> list[Crossing]:

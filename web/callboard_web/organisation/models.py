@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from sqlalchemy import Connection, select
 
@@ -85,6 +86,9 @@ class Organisation:
         return not any(self.members.get(group) for group in self.walk([ref]))
 
 
+PARTIES: Final = ("group", "user")
+"""The kinds that an organisation is read from."""
+
 UP = {"childOf": True, "memberOf": True, "parentOf": False, "hasMember": False}
 """Relations within the organisation: whether they lead from what is below to what is above."""
 
@@ -92,7 +96,7 @@ UP = {"childOf": True, "memberOf": True, "parentOf": False, "hasMember": False}
 def read_organisation(connection: Connection) -> Organisation:
     """Read groups, people and their relations, in two queries."""
     entity, relation = models.entity, models.relation
-    kinds = entity.c.kind.in_(("group", "user"))
+    kinds = entity.c.kind.in_(PARTIES)
     rows = connection.execute(
         select(entity.c.ref, entity.c.kind, entity.c.title, entity.c.type).where(kinds)
     ).all()

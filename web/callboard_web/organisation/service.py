@@ -13,7 +13,7 @@ from callboard_catalog.facets import FacetIndex, among
 from callboard_catalog.problems import ProblemTally
 from callboard_catalog.query import ListRequest, ListResult
 from callboard_catalog.service import CatalogService
-from callboard_web.organisation.models import Organisation, Party, read_organisation
+from callboard_web.organisation.models import PARTIES, Organisation, Party, read_organisation
 
 NOT_OWNED: Final = frozenset({"group", "user", "location"})
 """Kinds that nobody has to own."""
@@ -74,7 +74,7 @@ class Ownership:
     def __init__(self, catalog: CatalogService) -> None:
         self.catalog = catalog
         self._whole: Organisation = catalog.cached_for_all(
-            ("organisation", "parties"), read_organisation
+            ("organisation", "parties"), read_organisation, kinds=PARTIES
         )
         self.organisation: Organisation = catalog.cached(("organisation", "seen"), self._seen)
         self.index: FacetIndex = catalog.facet_index()
@@ -87,7 +87,7 @@ class Ownership:
         if sight is None:
             return self._whole
         entity = models.entity.c
-        parties = select(entity.ref, entity.id).where(entity.kind.in_(("group", "user")))
+        parties = select(entity.ref, entity.id).where(entity.kind.in_(PARTIES))
         rows = connection.execute(parties)
         return self._whole.narrowed({row.ref for row in rows if row.id in sight.rows})
 

@@ -19,6 +19,7 @@ NEEDS: Final = (
     "dependsOn", "dependencyOf", "consumesApi", "apiConsumedBy", "providesApi", "apiProvidedBy",
 )  # fmt: skip
 PARTS: Final = ("component", "api", "resource")
+AREAS: Final = ("system", "domain")
 MOST_ROWS: Final = 6_000
 ENTITY: Final = models.entity
 
@@ -91,7 +92,7 @@ class Crossing(NamedTuple):
 def read_areas(connection: Connection, sight: Sight | None = None) -> Areas:
     """Read all systems and domains that are seen, in one query."""
     columns = (ENTITY.c.ref, ENTITY.c.kind, ENTITY.c.title, ENTITY.c.owner, ENTITY.c.domain)
-    statement = select(*columns).where(ENTITY.c.kind.in_(("system", "domain")))
+    statement = select(*columns).where(ENTITY.c.kind.in_(AREAS))
     if sight is not None:
         statement = statement.where(sight.condition(connection))
     rows = connection.execute(statement).all()

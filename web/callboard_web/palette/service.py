@@ -4,11 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, select
-
 from callboard.contributions import Act, NavItem
 from callboard.i18n import Text, Translator
-from callboard_catalog import models
 from callboard_catalog.descriptors.kinds import BUILT_IN_KINDS
 from callboard_catalog.search import (
     Completer,
@@ -22,8 +19,8 @@ from callboard_catalog.search import (
     find,
     place_of,
 )
-from callboard_web.formats import KIND_ICONS
 from callboard_web.personal import Person, Personal, Visit
+from callboard_web.words import Words as WordsOfKinds
 
 if TYPE_CHECKING:
     from callboard_web.runtime import Runtime
@@ -77,7 +74,7 @@ class Palette:
         self.runtime = runtime
         self.personal = personal
         self._items = items
-        self._completer = Completer(_generation)
+        self._completer = Completer(runtime.catalog.facet_index)
         contributions = runtime.plugins.contributions
         self._acts: Sequence[Act] = [item.value for item in contributions.acts]
         self._permissions = {
@@ -86,8 +83,9 @@ class Palette:
         self.sources: Mapping[str, tuple[Text, str]] = {
             item.key: (item.value.title, item.value.icon) for item in contributions.search_sources
         }
-        kinds = [*BUILT_IN_KINDS, *(item.value for item in contributions.kinds)]
+        kinds = [*BUILT_IN_KINDS, *runtime.kinds]
         self._kinds: Mapping[str, Text] = {kind.name.lower(): kind.title for kind in kinds}
+        self._words = WordsOfKinds(runtime.kinds)
 
     def searcher(self, person: Person, said: Said) -> Searcher:
         """Give who searches, as search takes it."""
@@ -149,8 +147,7 @@ class Palette:
 
     def examples(self) -> Mapping[str, str]:
         """Give a value there is for each operator."""
-        with self.runtime.database.read() as connection:
-            return self._completer.examples(connection, self.runtime.catalog.sight())
+        return self._completer.examples(self.runtime.catalog.sight())
 
     # The palette
 
@@ -213,7 +210,7 @@ class Palette:
     def icon_of(self, kind: str) -> str:
         """Give the icon of a kind of hits."""
         source = self.sources.get(kind)
-        return source[1] if source else KIND_ICONS.get(kind, "box")
+        return source[1] if source else self._words.icon(kind)
 
     def _places(self, hits: Sequence[SearchHit], said: Said) -> Iterator[Group]:
         places: dict[str, list[SearchHit]] = {"entities": [], "people": []}
@@ -281,7 +278,3 @@ def _page(item: "NavItem | Act", title: str) -> Option:
 
 def _visited(visit: Visit) -> str:
     return str(visit.ref) if visit.ref else visit.path
-
-
-def _generation(connection: Connection) -> int:
-    return connection.scalar(select(models.state.c.generation)) or 0

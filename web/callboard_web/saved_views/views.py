@@ -138,7 +138,7 @@ def _restore(request: Request, form: Form) -> Response:
 def _form(request: Request, form: Form, *, status: int = 200, **context: Any) -> Response:
     query: CatalogQuery = context["query"]
     runtime = portal_of(request).runtime
-    words = Words(item.value for item in runtime.plugins.contributions.kinds)
+    words = Words(runtime.kinds)
     title = _("Change the view") if context.get("view") else _("Save this list as a view")
     shared = {
         "view": None, "form": form, "query": query, "title": title, "longest": LONGEST_NAME,

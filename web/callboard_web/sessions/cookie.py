@@ -15,6 +15,7 @@ _: Final = Translator("callboard")
 NAME: Final = "callboard_session"
 """Over https browsers know it as `__Host-callboard_session`; see `callboard_web.cookies`."""
 
+_RAW: Final = NAME.encode()
 _LOOPBACK_HOST: Final = re.compile(
     r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE
 )
@@ -29,6 +30,11 @@ def is_secure(base_url: str, scope: Scope) -> bool:
 def is_loopback_name(connection: HTTPConnection) -> bool:
     """Say whether a request names this machine itself: one led here by DNS names another."""
     return _LOOPBACK_HOST.fullmatch(connection.headers.get("host", "")) is not None
+
+
+def may_bring(scope: Scope) -> bool:
+    """Say whether a request may have the cookie, under either of its names."""
+    return any(name == b"cookie" and _RAW in value for name, value in scope["headers"])
 
 
 class SessionCookie:

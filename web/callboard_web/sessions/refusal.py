@@ -10,7 +10,8 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from callboard.i18n import Text
 from callboard_web import csrf
 from callboard_web.formats import address
-from callboard_web.portal import here_of, portal_of, wants_fragment
+from callboard_web.portal import portal_of, wants_fragment
+from callboard_web.shell import here_of
 
 CHALLENGE: Final = ("WWW-Authenticate", 'Bearer realm="callboard"')
 """RFC 9110, section 11.6.1: a 401 names a scheme. Browsers ask nobody for this one."""

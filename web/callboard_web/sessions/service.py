@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from callboard import events
-from callboard.audit import hidden, record
+from callboard.audit import record
 from callboard.database import Database
 from callboard.entities import EntityRef
 from callboard.errors import NotAllowedError
@@ -20,7 +19,7 @@ from callboard.i18n import Translator
 from callboard.identity import CLIENT_ADDRESS, Subject
 from callboard_web.identity.afterwards import afterwards
 from callboard_web.personal import Personal
-from callboard_web.sessions import store
+from callboard_web.sessions import accounts, store
 from callboard_web.sessions.attempts import Attempts
 from callboard_web.sessions.cookie import SessionCookie
 from callboard_web.sessions.model import (
@@ -86,7 +85,7 @@ class Sessions:
         now = self.now()
         number = 0
         with self.database.write() as connection:
-            account, active = _remember(connection, signed_in, now)
+            account, active = accounts.remember(connection, signed_in, now)
             if active:
                 number = self._begin(connection, request, signed_in, account, secret, now)
         if not number:
@@ -298,7 +297,7 @@ class Sessions:
         one, are kept with it. A change of User, groups or roles is audited.
         """
         now = self.now()
-        described = _described(signed_in)
+        described = accounts.described(signed_in)
         one = ACCOUNT.c.id == account_id
         with self.database.write() as connection:
             columns = [ACCOUNT.c[name] for name in WATCHED]
@@ -385,37 +384,6 @@ class Sessions:
             if not active:
                 store.end(connection, SESSION.c.account_id == account_id, "deactivated", now)
             events.publish(connection, "portal.account.updated", name, after, at=now)
-
-
-def _remember(connection: Connection, signed_in: SignedIn, now: datetime) -> tuple[int, bool]:
-    """Write the account as it is described now; give its number and whether it is active."""
-    described = {**_described(signed_in), "signed_in_at": now, "updated_at": now}
-    row = {
-        **described, "method": signed_in.method, "subject": signed_in.subject, "active": True,
-        "created_at": now,
-    }  # fmt: skip
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = (
-        dialect.insert(ACCOUNT)
-        .values(row)
-        .on_conflict_do_update(index_elements=[ACCOUNT.c.method, ACCOUNT.c.subject], set_=described)
-        .returning(ACCOUNT.c.id, ACCOUNT.c.active)
-    )
-    written = connection.execute(statement).one()
-    return written.id, written.active
-
-
-def _described(signed_in: SignedIn) -> dict[str, Any]:
-    return {
-        "title": signed_in.title.replace("\0", "")[:200],
-        "email": signed_in.email.replace("\0", "")[:320],
-        "ref": str(signed_in.user) if signed_in.user else "",
-        "groups": [str(ref) for ref in signed_in.groups],
-        "names": list(signed_in.names),
-        "roles": list(signed_in.roles),
-        "claims": hidden(signed_in.claims),
-        "rule": signed_in.rule,
-    }
 
 
 def _is_passive(connection: HTTPConnection) -> bool:

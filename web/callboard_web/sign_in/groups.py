@@ -1,17 +1,13 @@
 """What the provider's groups stand for in the catalog."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from callboard.entities import EntityRef
 from callboard.errors import InputError
+from callboard.people.names import LONGEST_NAME, entity_name
 from callboard_web.sign_in.settings import GroupRule
-
-LONGEST_NAME: Final = 63
-_NOT_NAME: Final = re.compile(r"[^a-z0-9._]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +84,3 @@ def _below(name: str, above: str) -> str:
     inner = [entity_name(part) for part in parts[len(outer) :]]
     joined = "-".join(inner)
     return joined if all(inner) and len(joined) <= LONGEST_NAME else ""
-
-
-def entity_name(text: str) -> str:
-    """Give a text as a name that entities can have, in lower case; empty where none is left."""
-    folded = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return _NOT_NAME.sub("-", folded).strip("-._")[:LONGEST_NAME].strip("-._")

@@ -65,3 +65,16 @@ claimed_user: Final = Table(
     UniqueConstraint("provider", "subject"),
 )
 """A User made from claims, because the catalog had none. `groups` are references of its Groups."""
+
+claimed_member: Final = Table(
+    "portal_claimed_member",
+    metadata,
+    Column("group", String(255), primary_key=True),
+    Column("provider", String(40), primary_key=True),
+    Column("subject", String(600), primary_key=True, index=True),
+    Column("title", String(300), nullable=False),
+    Column("user", String(255), nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+"""Who is in a Group made from claims, because the catalog had none. `title` is the provider's name
+of it, `user` the person's User, empty where there is none."""

@@ -14,11 +14,12 @@ from callboard.contributions import EntitySource, SourceContext, SourceDocument
 from callboard.database import Database
 from callboard.entities import DEFAULT_NAMESPACE, EntityRef
 from callboard.i18n import Translator
+from callboard.people.names import entity_name
 from callboard_catalog import models as catalog
 from callboard_catalog.service import CatalogService
 from callboard_web.formats import safe_url
+from callboard_web.sign_in.claimed_groups import group_documents, groups_version
 from callboard_web.sign_in.claims import proven_email, text_at, title_of
-from callboard_web.sign_in.groups import entity_name
 from callboard_web.sign_in.models import claimed_user
 from callboard_web.sign_in.settings import ProviderSettings
 
@@ -205,9 +206,20 @@ class ClaimedUsers:
         events.publish(connection, f"portal.user.{what}", ref, {}, at=now)
 
 
-def people_source() -> EntitySource:
-    """Give the source of Users that were made from claims."""
-    return EntitySource(name=SOURCE, title=_("People who signed in"), read=_read, version=_version)
+def people_source(*, users: bool = True, groups: bool = False) -> EntitySource:
+    """Give the source of what was made from claims."""
+
+    def read(context: SourceContext) -> Iterable[SourceDocument]:
+        yield from _read(context) if users else ()
+        yield from group_documents(context.host) if groups else ()
+
+    def version(context: SourceContext) -> str:
+        parts = [_version(context) if users else "", ""]
+        if groups:
+            parts[1] = groups_version(context.host)
+        return " / ".join(parts) if groups else parts[0]
+
+    return EntitySource(name=SOURCE, title=_("People who signed in"), read=read, version=version)
 
 
 def _version(context: SourceContext) -> str:

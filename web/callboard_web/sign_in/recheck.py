@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from callboard.host import Host
-from callboard.hosting import PluginHost, Services
+from callboard.hosting import Services
+from callboard.plugin_host import PluginHost
 from callboard.settings import Settings
 from callboard_web.personal import Personal
 from callboard_web.personal.secrets import shared_secret

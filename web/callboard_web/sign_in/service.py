@@ -1,7 +1,7 @@
 """Signing in with providers, from the first request to the person in the catalog."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,7 @@ from callboard.settings import HttpSettings
 from callboard_catalog.service import CatalogService
 from callboard_web.sessions import Method, SignedIn
 from callboard_web.sign_in import attempts, pending
+from callboard_web.sign_in.claimed_groups import ClaimedGroups
 from callboard_web.sign_in.claims import proven_email, shown, title_of
 from callboard_web.sign_in.faults import SignInFailedError
 from callboard_web.sign_in.models import logout_token
@@ -195,14 +196,22 @@ class SignIn:
         with acting_for(None):
             resolution = self.resolve(provider, claims, subject)
             check(resolution, claims)
-            user = self._settle(provider, subject, claims, resolution)
+            made = self._made_groups(resolution)
+            groups = tuple(dict.fromkeys((*resolution.refs, *made)))
+            user, changed = self._settle(provider, subject, claims, resolution, groups)
+            # Where the provider left groups out, nobody leaves one.
+            if self.settings.make_groups and not resolution.groups_left_out:
+                kept = ClaimedGroups(self.database)
+                changed |= kept.settle(provider.name, subject, made, user, self.now())
+            if changed and self.services.jobs is not None:
+                self.services.jobs.submit(None, "catalog", "refresh", {"source": MADE}, MADE)
         signed_in = SignedIn(
             method=provider.name,
             subject=subject,
             title=title_of(claims, provider.username_claim),
             email=proven_email(claims, trusted=provider.trust_email),
             user=user,
-            groups=resolution.refs,
+            groups=groups,
             names=resolution.names,
             claims=shown(claims),
             rule=rule_words(resolution, user),
@@ -225,16 +234,20 @@ class SignIn:
         subject: str,
         claims: Mapping[str, Any],
         resolution: Resolution,
-    ) -> EntityRef | None:
+        groups: Sequence[EntityRef],
+    ) -> tuple[EntityRef | None, bool]:
         if resolution.user is None and unknown_people(self.settings, provider) != "make":
-            return None
-        user, changed = ClaimedUsers(self.database, self.catalog).settle(
-            provider, subject, claims, resolution.refs, resolution.user,
+            return None, False
+        return ClaimedUsers(self.database, self.catalog).settle(
+            provider, subject, claims, groups, resolution.user,
             trusted=self.settings.trusts_usernames(provider), now=self.now(),
         )  # fmt: skip
-        if changed and self.services.jobs is not None:
-            self.services.jobs.submit(None, "catalog", "refresh", {"source": MADE}, MADE)
-        return user
+
+    def _made_groups(self, resolution: Resolution) -> Mapping[EntityRef, str]:
+        """Give the Groups that claims make, by the setting; else none."""
+        if not self.settings.make_groups:
+            return {}
+        return ClaimedGroups(self.database).wanted(resolution.groups)
 
     # What is kept for administrators
 

@@ -309,6 +309,11 @@ class SignInSettings(SettingsModel):
         description="What happens where no User is found: one is made from claims, the account "
         "alone does, or nobody gets in.",
     )
+    make_groups: bool = Field(
+        default=False,
+        description="Makes a Group of each of a provider's groups that rules lead to and the "
+        "catalog does not have, with the people who signed in as members.",
+    )
     recheck: Duration = Field(
         default=timedelta(minutes=10),
         ge=timedelta(minutes=1),

@@ -10,6 +10,8 @@
   const started = Date.now();
   let last = 0;
   let timer = 0;
+  let loading = false;
+  let wanted = false;
 
   if (!document.querySelector(LIVE)) return;
 
@@ -57,14 +59,17 @@
   }
 
   function refresh(asked) {
-    if (document.hidden) return;
+    // What changes meanwhile is asked for afterwards: htmx drops what waits for what it replaces.
+    wanted = wanted || asked;
+    if (document.hidden || loading) return;
     const ready = [];
     for (const id of [...waiting]) {
       const region = document.getElementById(id);
-      if (region && !asked && isInUse(region)) continue;
+      if (region && !wanted && isInUse(region)) continue;
       waiting.delete(id);
       if (region) ready.push(id);
     }
+    wanted = false;
     notice.hidden = !waiting.size;
     if (ready.length) load(ready);
   }
@@ -75,13 +80,18 @@
       target: `#${first}`, select: `#${first}`, swap: "outerHTML", source: `#${first}`,
       selectOOB: others.map((id) => `#${id}`).join(","), headers: { "X-Live": "1" },
     };
-    htmx.ajax("GET", location.pathname + location.search, place).then(() => {
+    loading = true;
+    const asked = htmx.ajax("GET", location.pathname + location.search, place).then(() => {
       for (const id of [first, ...others]) {
         const fresh = document.getElementById(id);
         if (!fresh) continue;
         fresh.classList.add("fresh");
         setTimeout(() => fresh.classList.remove("fresh"), 2000);
       }
+    });
+    asked.catch(() => {}).then(() => {
+      loading = false;
+      if (waiting.size) refresh(false);
     });
   }
 

@@ -26,9 +26,16 @@
     if (channel) channel.postMessage(message);
   }
 
+  // What changed while this page was drawn and loaded: the last answer on the way to it counts.
+  function since() {
+    if (heard) return `after=${heard}`;
+    const [loading] = performance.getEntriesByType("navigation");
+    return `ago=${Math.round(performance.now() - (loading ? loading.requestStart : 0))}`;
+  }
+
   function listen() {
     if (!window.EventSource) { poll(); return; }
-    source = new EventSource(heard ? `/live?after=${heard}` : "/live");
+    source = new EventSource(`/live?${since()}`);
     source.addEventListener("beat", () => spread({ type: "beat" }));
     source.addEventListener("change", (event) => {
       spread({ type: "change", id: Number(event.lastEventId), change: JSON.parse(event.data) });
@@ -41,7 +48,7 @@
   }
 
   function poll() {
-    fetch(heard ? `/live/changes?after=${heard}` : "/live/changes")
+    fetch(`/live/changes?${since()}`)
       .then((response) => (response.ok ? response.json() : Promise.reject(response)))
       .then((answer) => {
         spread(answer.change ? { type: "change", ...answer } : { type: "beat", id: answer.id });

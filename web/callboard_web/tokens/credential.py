@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
+from urllib.parse import unquote_plus
 
 from sqlalchemy import select
 from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
 from callboard.access import Access
 from callboard.access.assembly import selector_of
@@ -111,6 +113,13 @@ class BearerCredential:
             raise
         connection.scope["state"][STATE] = bearer
         return subject
+
+    def brought(self, scope: Scope) -> bool:
+        """Say whether a request may show a token: in its header or, by mistake, its address."""
+        if any(name == b"authorization" for name, _ in scope["headers"]):
+            return True
+        query = unquote_plus(scope["query_string"].decode("latin-1"))
+        return "access_token" in query or secret.PREFIX in query
 
     def _let_in(self, connection: HTTPConnection, text: str) -> tuple[Subject, Bearer]:
         if text.startswith(secret.PREFIX):

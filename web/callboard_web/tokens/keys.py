@@ -11,13 +11,14 @@ from urllib.parse import urlsplit
 import orjson
 
 from callboard.errors import CallboardError, InputError, NotReadyError
-from callboard.http import HttpClient
 from callboard.i18n import Text, Translator
 from callboard_web.tokens.errors import IssuerNotReadyError
 from callboard_web.tokens.settings import WorkloadSettings
 
 if TYPE_CHECKING:
     from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+    from callboard.http import HttpClient
 
 _ = Translator("callboard")
 
@@ -127,7 +128,9 @@ class IssuerKeys:
             address = rule.jwks_url or self._discovered(client)
             return keys_of(_json(client, address, self._headers(address)))
 
-    def _client(self) -> HttpClient:
+    def _client(self) -> "HttpClient":
+        from callboard.http import HttpClient
+
         bundle = self._rule.ca_bundle or self._http.ca_bundle
         named = (self._rule.issuer, self._rule.jwks_url or self._rule.issuer)
         hosts = {urlsplit(address).hostname or "" for address in named}
@@ -141,7 +144,7 @@ class IssuerKeys:
             proxy=self._http.proxy,
         )
 
-    def _discovered(self, client: HttpClient) -> str:
+    def _discovered(self, client: "HttpClient") -> str:
         """Read where the keys are (OpenID Connect Discovery 1.0, section 4)."""
         issuer = self._rule.issuer
         address = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
@@ -203,7 +206,7 @@ def _chosen(keys: Keys, kid: str) -> Key | None:
     return next(iter(keys.values())) if len(keys) == 1 else None
 
 
-def _json(client: HttpClient, address: str, headers: Mapping[str, str]) -> Mapping[str, Any]:
+def _json(client: "HttpClient", address: str, headers: Mapping[str, str]) -> Mapping[str, Any]:
     response = client.request("GET", address, headers=headers)
     if response.status != _OK:
         raise NotReadyError(

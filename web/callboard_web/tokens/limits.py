@@ -71,6 +71,11 @@ class Buckets:
                 math.ceil((burst - bucket.level) / speed),
             )
 
+    def has(self, key: str, rate: int, burst: int) -> bool:
+        """Say whether there is one in the bucket of a key; takes nothing."""
+        with self._lock:
+            return self._filled(key, rate, burst).level >= 1
+
     def _filled(self, key: str, rate: int, burst: int) -> _Bucket:
         now = self._now()
         bucket = self._buckets.pop(key, None) or _Bucket(burst, now)

@@ -110,12 +110,6 @@ class Token:
             return "expired"
         return "expiring" if self.warn_at <= now else "active"
 
-    def is_unused(self, now: datetime) -> bool:
-        """Say whether nobody seems to need it."""
-        if self.last_used_at is None:
-            return now - self.created_at > timedelta(days=1)
-        return now - self.last_used_at > UNUSED
-
 
 class Tokens:
     """The tokens of one portal, as all its processes see them: nothing is kept in memory."""

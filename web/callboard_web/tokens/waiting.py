@@ -2,9 +2,9 @@
 
 from callboard.contributions import JobContext, PageContext, WaitingItem
 from callboard.host import Host
-from callboard.hosting import PluginHost
 from callboard.i18n import Translator
 from callboard.identity import asking
+from callboard.plugin_host import PluginHost
 from callboard_web.tokens.accounts import PREFIX, ServiceAccounts
 from callboard_web.tokens.service import Token, Tokens
 from callboard_web.tokens.settings import TokensSettings

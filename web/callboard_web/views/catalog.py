@@ -77,7 +77,7 @@ def _headers(
 
 def _context(portal: Portal, request: Request, asked: Asked, result: ListResult) -> dict[str, Any]:
     service, query = portal.runtime.catalog, asked.query
-    words = Words(item.value for item in portal.runtime.plugins.contributions.kinds)
+    words = Words(portal.runtime.kinds)
     views = views_of(portal).all(asking(request))
     current = parts.current_view(query, views)
     with service.snapshot():

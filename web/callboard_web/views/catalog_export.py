@@ -74,14 +74,15 @@ def _csv(
     heads: Sequence[Head], first: Table | None, others: Iterator[Table], words: Words
 ) -> Iterator[bytes]:
     titles = ["ref", "name", "title", *(words(head.title) for head in heads)]
-    yield (BYTE_ORDER_MARK + _lines([titles])).encode()
+    yield (BYTE_ORDER_MARK + csv_lines([titles])).encode()
     for table in _all(first, others):
-        yield _lines(_row(table, entity, words) for entity in table.result.entities).encode(
+        yield csv_lines(_row(table, entity, words) for entity in table.result.entities).encode(
             "utf-8", "replace"
         )
 
 
-def _lines(rows: Any) -> str:
+def csv_lines(rows: Any) -> str:
+    """Give rows as lines of CSV (RFC 4180) that no spreadsheet runs."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerows(
         [[safe(cell) for cell in row] for row in rows]

@@ -17,14 +17,15 @@ from callboard_catalog.search import SearchHit
 from callboard_web.documents import raw_json, raw_yaml
 from callboard_web.entities.grid import Place, arrange
 from callboard_web.entities.missing import missing_page
-from callboard_web.entities.places import places_of, problem_lines
+from callboard_web.entities.places import is_pushed, places_of, problem_lines
 from callboard_web.entities.reading import Reading, ask, reading_of
 from callboard_web.entities.words import links_of
 from callboard_web.faults import EntityNotFoundError
 from callboard_web.formats import entity_url
 from callboard_web.portal import Crumb, Portal, portal_of, wants_fragment
 from callboard_web.routing import guarded, reading
-from callboard_web.words import PROBLEM_ADVICE, PROBLEM_KINDS, PROBLEM_STATUS
+from callboard_web.usage.looking import note_look
+from callboard_web.words import PROBLEM_KINDS, PROBLEM_STATUS, problem_advice
 
 _: Final = Translator("callboard")
 
@@ -68,6 +69,7 @@ def entity(request: Request) -> Response:
         context |= {"cards": list(zip(cards, places, strict=True)), "tab": None}
     if wants_fragment(request):
         return portal.fragment(request, "_entity.html", context)
+    note_look(portal, request, found.ref)
     return portal.page(request, "entity.html", context)
 
 
@@ -96,7 +98,7 @@ def card(request: Request) -> Response:
     place = Place.parse(request.query_params.get("place", "")) or arrange([drawn[0].width])[0]
     retry = f"{request.url.path}?place={place.key}"
     context = {"card": drawn[0], "place": place, "retry": retry, "again": entity_url(found.ref)}
-    return portal.fragment(request, "_entity_card.html", context)
+    return portal.fragment(request, "_card.html", context)
 
 
 def raw(request: Request) -> Response:
@@ -239,9 +241,10 @@ def _context(
         "problems": problems,
         "problem_kinds": PROBLEM_KINDS,
         "problem_status": PROBLEM_STATUS,
-        "problem_advice": PROBLEM_ADVICE,
+        "problem_advice": problem_advice,
         "problem_lines": lines,
         "source": source,
+        "pushed": is_pushed(found),
         "reading": reading_of(portal, found, source, request.query_params.get("run", "")),
         "starred": found.ref in portal.personal.stars(portal.person(request).key),
         "address": portal.origin(request) + entity_url(found.ref),

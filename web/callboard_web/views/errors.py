@@ -4,31 +4,40 @@ import asyncio
 import logging
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Match
 
-from callboard.errors import CallboardError, NotAllowedError
+from callboard.errors import CallboardError, NotAllowedError, NotSignedInError
 from callboard.i18n import Text, Translator
+from callboard_web.catalog_api.model import MOUNT
 from callboard_web.denied import Missing, missing_of, note_refusal
 from callboard_web.faults import EntityNotFoundError
 from callboard_web.maintenance import ANY, MaintenanceError
-from callboard_web.portal import Portal, here_of, portal_of, wants_fragment
+from callboard_web.portal import Portal, portal_of, wants_fragment
+from callboard_web.routing import GuardedRoute
 from callboard_web.sessions import refusal
+from callboard_web.shell import here_of
 
 log = logging.getLogger(__name__)
 _ = Translator("callboard")
 
 INTERNAL = 500
+MISSING = 404
+OTHER_METHOD = 405
 UNKNOWN = 401
 """It is not known who asks."""
+CATALOG = f"{MOUNT}/"
 
 HEADLINES: dict[int, Text] = {
     400: _("This cannot be read"),
     403: _("This is not allowed"),
     404: _("There is nothing here"),
     405: _("This address does not take that request"),
+    408: _("That took too long to come"),
     409: _("That does not fit the state of things"),
     413: _("That is too large"),
     422: _("Something is missing or wrong"),
@@ -44,6 +53,7 @@ TITLES: dict[int, Text] = {
     403: _("Forbidden"),
     404: _("Not found"),
     405: _("Method not allowed"),
+    408: _("Too slow"),
     409: _("Conflict"),
     413: _("Too large"),
     422: _("Not valid"),
@@ -64,13 +74,19 @@ class Fault:
     hint: Text = ""
     id: str = ""
     permission: str = ""
+    cause: str = ""
 
 
 def fault_of(error: Exception) -> Fault:
     """Give what may be told of an error; what is unexpected is logged under a new error id."""
     if isinstance(error, CallboardError) and error.status < INTERNAL:
         permission = error.permission if isinstance(error, NotAllowedError) else ""
-        return Fault(error.status, error.name, error.message, error.hint, permission=permission)
+        name, cause = error.name, ""
+        if isinstance(error, NotSignedInError) and name != NotSignedInError.name:
+            name, cause = NotSignedInError.name, name
+        return Fault(
+            error.status, name, error.message, error.hint, permission=permission, cause=cause
+        )
     if isinstance(error, HTTPException) and error.status_code < INTERNAL:
         name = NAMES.get(error.status_code, "InputError")
         message = MESSAGES.get(error.status_code, str(error.detail))
@@ -95,6 +111,10 @@ async def answer(request: Request, error: Exception) -> Response:
     for_machines = request.url.path.startswith("/api/") or _is_by_token(request, headers)
     if fault.status == UNKNOWN:
         headers.setdefault(*refusal.CHALLENGE)
+    if fault.status == OTHER_METHOD:
+        headers["allow"] = _methods(request)
+    if isinstance(error, HTTPException) and _is_no_endpoint(request, fault):
+        return Response(status_code=MISSING)
     if for_machines:
         return _with(json_fault(request, fault), headers)
     if request.url.path.startswith(("/hooks/", "/metrics", "/healthz", "/readyz", "/static/")):
@@ -102,6 +122,18 @@ async def answer(request: Request, error: Exception) -> Response:
     if fault.status == UNKNOWN:
         return _with(await refusal.answer(request, fault.message), headers)
     return _with(await asyncio.to_thread(_page, portal_of(request), request, fault, error), headers)
+
+
+def _is_no_endpoint(request: Request, fault: Fault) -> bool:
+    """Say whether there is nothing at an address of the catalog's API: that is told in no words."""
+    return fault.status == MISSING and request.url.path.startswith(CATALOG)
+
+
+def _methods(request: Request) -> str:
+    """Give the methods that an address takes, by all routes to it (RFC 9110, section 15.5.6)."""
+    routes = (item for item in request.app.router.routes if isinstance(item, GuardedRoute))
+    fitting = (item for item in routes if item.matches(request.scope)[0] is not Match.NONE)
+    return ", ".join(sorted({name for item in fitting for name in item.methods or ()}))
 
 
 def _is_by_token(request: Request, headers: dict[str, str]) -> bool:
@@ -114,15 +146,23 @@ def _is_by_token(request: Request, headers: dict[str, str]) -> bool:
 
 
 def json_fault(request: Request, fault: Fault) -> JSONResponse:
-    """Give the one JSON error shape of the API."""
-    told = {"name": fault.name, "message": f"{fault.message} {fault.hint}".strip()}
+    """Give the one JSON error shape of the APIs; that of the catalog names paths below its own."""
+    told: dict[str, Any] = {
+        "name": fault.name, "message": f"{fault.message} {fault.hint}".strip()
+    }  # fmt: skip
+    if fault.cause:
+        told["cause"] = {"name": fault.cause, "message": str(fault.message)}
     if fault.id:
         told["id"] = fault.id
     if fault.permission:
         told["permission"] = fault.permission
+    path = request.url.path
     content = {
         "error": told,
-        "request": {"method": request.method, "url": request.url.path},
+        "request": {
+            "method": request.method,
+            "url": path.removeprefix(MOUNT) if path.startswith(CATALOG) else path,
+        },
         "response": {"statusCode": fault.status},
     }
     return JSONResponse(content, fault.status)

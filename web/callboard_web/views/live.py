@@ -5,6 +5,7 @@ import json
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
@@ -39,6 +40,10 @@ DECIDED: Final = 10.0
 CHECKED: Final = 30.0
 """Seconds after which a connection of somebody whose session has ended ends as well."""
 
+MOST_AGO: Final = timedelta(minutes=10)
+OVERLAP: Final = timedelta(milliseconds=500)
+"""An event bears the time at which it was written, and is seen when its transaction ends."""
+
 MOST_SUBJECTS: Final = 200
 MOST_READERS: Final = 2000
 MOST_DIGITS: Final = 18
@@ -48,17 +53,22 @@ async def live(request: Request) -> Response:
     """Answer a stream of server-sent events (HTML standard, section 9.2).
 
     `Last-Event-ID`, or `after` where another page of the browser listened before this one, is the
-    number of the last change that was heard: what came since is told first.
+    number of the last change that was heard: what came since is told first. A page that has heard
+    nothing says by `ago` how many milliseconds ago it was asked for: what came while it was drawn
+    and loaded is told to it as well.
     """
     runtime = portal_of(request).runtime
     stream = runtime.events
     if stream.subscribers >= MOST_READERS:
         return PlainTextResponse("Too many open pages.", 503, {"retry-after": "30"})
     heard = request.headers.get("last-event-id") or request.query_params.get("after", "")
+    after = _number(heard)
+    if after is None:
+        after = await asyncio.to_thread(_drawn_at, runtime, request.query_params.get("ago", ""))
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     portal = portal_of(request)
     content = stream_of(
-        stream.subscribe(after=_number(heard)), Told(runtime), lambda: portal.is_same(request)
+        stream.subscribe(after=after), Told(runtime), lambda: portal.is_same(request)
     )
     return StreamingResponse(content, media_type="text/event-stream", headers=headers)
 
@@ -119,9 +129,14 @@ async def stream_of(
 
 
 def changes(request: Request) -> Response:
-    """Answer what has changed since the number `after`, for browsers that cannot listen."""
-    after = _number(request.query_params.get("after", ""))
+    """Answer what has changed since the number `after`, for browsers that cannot listen.
+
+    `ago` is as for `live`.
+    """
     runtime = portal_of(request).runtime
+    after = _number(request.query_params.get("after", ""))
+    if after is None:
+        after = _drawn_at(runtime, request.query_params.get("ago", ""))
     with runtime.database.read() as connection:
         newest = events.newest(connection)
         if after is None or after == newest:
@@ -159,6 +174,16 @@ def message_of(batch: Batch, told: Sequence[Event], readers: int = 1) -> str:
         return f"id: {heard}\nevent: beat\ndata:\n\n"
     change = json.dumps(change_of(told, readers))
     return f"id: {heard}\nevent: change\ndata: {change}\n\n"
+
+
+def _drawn_at(runtime: "Runtime", ago: str) -> int | None:
+    """Give the last change that a page can show which was asked for so many milliseconds ago."""
+    milliseconds = _number(ago)
+    if milliseconds is None or milliseconds > MOST_AGO.total_seconds() * 1000:
+        return None
+    moment = runtime.now() - timedelta(milliseconds=milliseconds) - OVERLAP
+    with runtime.database.read() as connection:
+        return events.newest_before(connection, moment)
 
 
 def _number(text: str) -> int | None:

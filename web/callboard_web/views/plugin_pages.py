@@ -10,14 +10,15 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callboard.access.service import READ
-from callboard.contributions import Page, Routes
+from callboard.contributions import Page, Routes, SeeOther
 from callboard.errors import NotFoundError
 from callboard.i18n import Translator
 from callboard.plugins import Contributed, undeclared
+from callboard_web.formats import address
 from callboard_web.forms import read_form
 from callboard_web.portal import Crumb, portal_of
 from callboard_web.routing import About, GuardedRoute, guarded, public
@@ -75,17 +76,26 @@ def _submission(page: Contributed[Page]) -> Callable[[Request], Awaitable[Respon
         fields = {name: form.all(name) for name in form}
         portal = portal_of(request)
         asker = await run_in_threadpool(portal.asker, request)
-        drawn = await run_in_threadpool(portal.slots.submitted, page, asker, fields)
-        return await run_in_threadpool(_answer, request, page, drawn)
+        given = await run_in_threadpool(portal.slots.submitted, page, asker, fields)
+        return await run_in_threadpool(_reply, request, page, given)
 
     return submit
+
+
+def _reply(request: Request, page: Contributed[Page], given: Drawn | SeeOther | None) -> Response:
+    if not isinstance(given, SeeOther):
+        return _answer(request, page, given)
+    response = RedirectResponse(address(given.path), 303)
+    if given.told:
+        portal_of(request).flash(request, response, given.told)
+    return response
 
 
 def _answer(request: Request, page: Contributed[Page], drawn: Drawn | None) -> Response:
     if drawn is None:
         raise NotFoundError(_("The plugin %(plugin)s has no such page.", plugin=page.plugin))
-    context = {"title": drawn.title, "drawn": drawn, "crumbs": (Crumb(drawn.title),)}
-    status = 500 if drawn.error else 200
+    context = {"title": drawn.title, "drawn": drawn, "crumbs": (*drawn.crumbs, Crumb(drawn.title))}
+    status = 500 if drawn.error else 422 if drawn.rejected else 200
     return portal_of(request).page(request, "plugin_page.html", context, status=status)
 
 

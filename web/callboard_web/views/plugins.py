@@ -45,13 +45,21 @@ ADDS: Final[Mapping[str, Text]] = {
     "search_sources": _("Search sources"),
     "acts": _("Acts"),
     "waiting": _("What waits for people"),
+    "page_notes": _("Notes on pages"),
     "activity": _("Words for events"),
     "jobs": _("Jobs"),
     "event_handlers": _("Event handlers"),
     "webhooks": _("Webhooks"),
+    "delivery_follows": _("What follows from deliveries"),
     "permissions": _("Permissions"),
+    "deciders": _("Deciders"),
     "metrics": _("Metrics"),
+    "checks": _("Checks of the doctor"),
     "commands": _("Commands"),
+    "cluster_watches": _("Watches of clusters"),
+    "cluster_rules": _("Rights in clusters"),
+    "code_hosts": _("Hosts of repositories"),
+    "demo_parts": _("Parts of the demo"),
 }
 PLACES: Final[Mapping[str, Text]] = {
     "page": _("page"),
@@ -66,8 +74,10 @@ PLACES: Final[Mapping[str, Text]] = {
     "catalog column": _("catalog column"),
     "search source": _("search source"),
     "what waits": _("what waits"),
+    "note": _("note on pages"),
     "activity": _("activity"),
     "webhook": _("webhook"),
+    "delivery": _("page of a delivery"),
     "metric": _("metric"),
 }
 """What the beginnings of the places mean that calls and errors are noted under."""

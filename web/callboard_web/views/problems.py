@@ -12,7 +12,7 @@ from callboard.errors import InputError
 from callboard_catalog.problems import KINDS, ProblemKind
 from callboard_web.portal import portal_of
 from callboard_web.routing import guarded
-from callboard_web.words import PROBLEM_ADVICE, PROBLEM_KINDS, PROBLEM_STATUS
+from callboard_web.words import PROBLEM_KINDS, PROBLEM_STATUS, problem_advice
 
 LIMIT: Final = 50
 MOST_OFFSET: Final = 100_000
@@ -70,7 +70,7 @@ def problems(request: Request) -> Response:
         "kinds": KINDS,
         "problem_kinds": PROBLEM_KINDS,
         "problem_status": PROBLEM_STATUS,
-        "problem_advice": PROBLEM_ADVICE,
+        "problem_advice": problem_advice,
     }
     return portal.page(request, "problems.html", context)
 

@@ -14,10 +14,11 @@ def count_repositories(host: "Host") -> Iterable[Sample]:
     """How many repositories there are, by whether they can be read."""
     with host.read() as connection:
         rows = load_repositories(connection)
-    failing = sum(1 for row in rows if row.failing_since)
+    refused = sum(1 for row in rows if row.next_try_at)
+    failing = sum(1 for row in rows if row.failing_since) - refused
     waiting = sum(1 for row in rows if row.read_at is None and not row.failing_since)
-    read = len(rows) - failing - waiting
-    counts = {"read": read, "failing": failing, "waiting": waiting}
+    read = len(rows) - failing - refused - waiting
+    counts = {"read": read, "failing": failing, "refused": refused, "waiting": waiting}
     return [Sample(value=count, labels={"state": state}) for state, count in counts.items()]
 
 

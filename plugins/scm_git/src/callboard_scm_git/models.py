@@ -33,6 +33,8 @@ repository: Final = Table(
     Column("read_at", UtcDateTime),
     Column("failing_since", UtcDateTime),
     Column("error", Text, nullable=False),
+    # Set where the host refused: it is left alone until then.
+    Column("next_try_at", UtcDateTime),
 )
 
 folder: Final = Table(

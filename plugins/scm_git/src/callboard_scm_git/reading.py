@@ -22,13 +22,16 @@ RENEWAL: Final = timedelta(days=30)
 class Known:
     """What the tables hold of a repository.
 
-    `folders` maps paths to the state they were read at; `fault` is why it cannot be read.
+    `folders` maps paths to the state they were read at; `fault` is why it cannot be read,
+    `next_try_at` until when a host that refused it is left alone.
     """
 
     state: str
     read_at: datetime | None
     folders: Mapping[str, str]
     fault: str | None = None
+    failing_since: datetime | None = None
+    next_try_at: datetime | None = None
 
     def is_current(self, state: str, now: datetime) -> bool:
         if self.read_at is None or now - self.read_at >= RENEWAL:

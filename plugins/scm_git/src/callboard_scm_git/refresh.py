@@ -5,16 +5,24 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Literal
 
 from callboard.contributions import EventContext, JobContext
 from callboard.entities import Catalog, Entity, EntityRef
-from callboard.errors import CallboardError, InputError
+from callboard.errors import (
+    CallboardError,
+    InputError,
+    NotAllowedError,
+    NotFoundError,
+    UnauthorisedError,
+)
 from callboard.repositories import ANNOTATIONS, Place, place_of
 from callboard_scm_git import store
 from callboard_scm_git.reading import Known, read_repository
 
 if TYPE_CHECKING:
+    from callboard.git import GitRepository
     from callboard.host import Host
 
 log = logging.getLogger(__name__)
@@ -23,14 +31,25 @@ PAGE = 500
 MAXIMUM_ERROR = 1000
 TOGETHER = 20
 """From so many repositories on, one job reads all of those that a batch of events is about."""
+SHORTEST_REST: Final = timedelta(minutes=15)
+LONGEST_REST: Final = timedelta(hours=6)
+"""For how long a host that refused a repository is not asked for it: as long as it has refused by
+then, within these bounds."""
+_asked: dict[tuple[str, str], str] = {}
+"""With which access this process asked for a repository that was refused, by the portal's folder
+and the address: with another it is asked at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What reading one repository came to; `error` says why where it failed."""
+    """What reading one repository came to; `error` says why where it failed.
+
+    One that is `refused` is tried again by the schedule, not at once: its host said no, or the
+    settings do.
+    """
 
     url: str
-    result: Literal["read", "unchanged", "failed"]
+    result: Literal["read", "unchanged", "failed", "refused"]
     error: str = ""
 
 
@@ -60,26 +79,34 @@ def _by_repository(places: Iterable[Place]) -> dict[str, set[str]]:
 
 
 def refresh_all(
-    host: "Host", progress: Callable[[int, int, str], None] = lambda *_: None
+    host: "Host",
+    progress: Callable[[int, int, str], None] = lambda *_: None,
+    *,
+    anyway: bool = False,
 ) -> list[Outcome]:
     """Read every repository that an entity names and forget those that none names any more.
 
-    One that cannot be read is noted in its row and does not keep the others from being read.
+    One that cannot be read is noted in its row and does not keep the others from being read. With
+    `anyway` hosts that refused before are asked, too, whenever that was.
     """
     places = find_places(host.catalog)
     wanted = _by_repository(places.values())
     _register_all(host, wanted, places)
-    return read_many(host, wanted, progress)
+    return read_many(host, wanted, progress, anyway=anyway)
 
 
 def read_many(
-    host: "Host", urls: Iterable[str], progress: Callable[[int, int, str], None]
+    host: "Host",
+    urls: Iterable[str],
+    progress: Callable[[int, int, str], None],
+    *,
+    anyway: bool = False,
 ) -> list[Outcome]:
     """Read registered repositories, some at a time."""
     listed = sorted(urls)
     outcomes = []
     with ThreadPoolExecutor(host.settings.readers, thread_name_prefix="scm_git") as pool:
-        running = [pool.submit(read_one, host, url) for url in listed]
+        running = [pool.submit(read_one, host, url, anyway=anyway) for url in listed]
         for done, future in enumerate(as_completed(running), 1):
             outcome = future.result()
             outcomes.append(outcome)
@@ -99,15 +126,24 @@ def _register_all(host: "Host", wanted: dict[str, set[str]], places: Mapping[str
             store.name(connection, store.named(connection), named)
 
 
-def read_one(host: "Host", url: str) -> Outcome:
+def read_one(host: "Host", url: str, *, anyway: bool = False) -> Outcome:
     """Read one registered repository; a fault is noted in its row and given back."""
     with host.read() as connection:
         known = store.known(connection, url)
     if known is None:
         return Outcome(url, "unchanged")
     try:
-        reading = read_repository(host.git(url), known, host.now())
+        git = host.git(url)
     except CallboardError as error:
+        # Nobody was asked: the address or the settings are at fault.
+        return _failed(host, url, known, str(error), refused=isinstance(error, NotAllowedError))
+    if not anyway and _rests(host, git, url, known):
+        return Outcome(url, "refused", known.fault or "")
+    try:
+        reading = read_repository(git, known, host.now())
+    except CallboardError as error:
+        if _is_refusal(error, url):
+            return _refused(host, git, url, known, str(error))
         return _failed(host, url, known, str(error))
     except Exception as error:
         log.exception("Reading %s failed.", url)
@@ -122,11 +158,36 @@ def read_one(host: "Host", url: str) -> Outcome:
     return Outcome(url, "unchanged" if reading is None else "read")
 
 
-def _failed(host: "Host", url: str, known: Known, error: str) -> Outcome:
-    if known.fault != error[:MAXIMUM_ERROR]:
+def _failed(host: "Host", url: str, known: Known, error: str, *, refused: bool = False) -> Outcome:
+    if known.fault != error[:MAXIMUM_ERROR] or known.next_try_at is not None:
         with host.write() as connection:
             store.mark_failing(connection, url, error[:MAXIMUM_ERROR], host.now())
-    return Outcome(url, "failed", error)
+    return Outcome(url, "refused" if refused else "failed", error)
+
+
+def _is_refusal(error: CallboardError, url: str) -> bool:
+    """Whether a host said no, so that asking it again soon would only annoy it."""
+    from callboard.git import NoReferenceError
+
+    if url.startswith(("file:", "/")) or isinstance(error, NoReferenceError):
+        return False
+    return isinstance(error, UnauthorisedError | NotFoundError)
+
+
+def _rests(host: "Host", git: "GitRepository", url: str, known: Known) -> bool:
+    if known.next_try_at is None or host.now() >= known.next_try_at:
+        return False
+    return _asked.get((str(host.data), url)) == git.access
+
+
+def _refused(host: "Host", git: "GitRepository", url: str, known: Known, error: str) -> Outcome:
+    now = host.now()
+    refusing = now - (known.failing_since or now)
+    next_try = now + min(max(refusing, SHORTEST_REST), LONGEST_REST)
+    with host.write() as connection:
+        store.mark_failing(connection, url, error[:MAXIMUM_ERROR], now, next_try_at=next_try)
+    _asked[(str(host.data), url)] = git.access
+    return Outcome(url, "refused", error)
 
 
 def run_refresh(context: JobContext) -> None:
@@ -135,7 +196,10 @@ def run_refresh(context: JobContext) -> None:
 
 
 def run_read(context: JobContext) -> None:
-    """The job asked for by events: one repository, tried again where it does not answer."""
+    """The job asked for by events: one repository, tried again where it does not answer.
+
+    One that is refused is not: its page says so, and when it is tried again.
+    """
     url = context.payload.get("url")
     if not isinstance(url, str):
         raise InputError("The job scm_git.read was given no url; expected that of a repository.")

@@ -121,21 +121,36 @@ def known(connection: Connection, url: str) -> Known | None:
         select(folder.c.path, folder.c.state).where(folder.c.repository_id == row.id)
     )
     fault = None if row.failing_since is None else row.error
-    return Known(row.state, row.read_at, {row.path: row.state for row in folders}, fault)
+    read = {row.path: row.state for row in folders}
+    return Known(row.state, row.read_at, read, fault, row.failing_since, row.next_try_at)
 
 
-def mark_failing(connection: Connection, url: str, error: str, now: datetime) -> None:
-    """Note that a repository cannot be read and since when; what was read of it is kept."""
+def mark_failing(
+    connection: Connection,
+    url: str,
+    error: str,
+    now: datetime,
+    *,
+    next_try_at: datetime | None = None,
+) -> None:
+    """Note that a repository cannot be read and since when; what was read of it is kept.
+
+    `next_try_at` is given where its host refused.
+    """
     since = func.coalesce(repository.c.failing_since, now)
     connection.execute(
-        update(repository).where(repository.c.url == url).values(failing_since=since, error=error)
+        update(repository)
+        .where(repository.c.url == url)
+        .values(failing_since=since, error=error, next_try_at=next_try_at)
     )
 
 
 def mark_reachable(connection: Connection, url: str) -> None:
     """Note that a repository can be read again."""
     connection.execute(
-        update(repository).where(repository.c.url == url).values(failing_since=None, error="")
+        update(repository)
+        .where(repository.c.url == url)
+        .values(failing_since=None, error="", next_try_at=None)
     )
 
 
@@ -154,6 +169,7 @@ def write_reading(connection: Connection, url: str, reading: Reading, now: datet
             read_at=now,
             failing_since=None,
             error="",
+            next_try_at=None,
         )
         .returning(repository.c.id)
     ).scalar()

@@ -1,0 +1,1 @@
+"""Locations that people and clients register: addresses of descriptors, read as a source."""

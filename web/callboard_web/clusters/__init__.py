@@ -1,0 +1,1 @@
+"""How clusters fare, and what is watched in them."""

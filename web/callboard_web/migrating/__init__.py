@@ -1,0 +1,1 @@
+"""Carrying settings of other portals over: what they say, in the words of `callboard.yaml`."""

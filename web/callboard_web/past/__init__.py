@@ -1,0 +1,1 @@
+"""The pages of the catalog as it was at a past time."""

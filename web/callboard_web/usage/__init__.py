@@ -1,0 +1,1 @@
+"""Who looks at what: counted beside requests, shown to those who own it."""
