@@ -1,0 +1,1 @@
+"""People and groups of hosts: organisations, groups, teams and who is in them."""
