@@ -1,0 +1,1 @@
+"""The API server: what is kept, and the wire."""
