@@ -1,0 +1,1 @@
+"""What people and rules do with runs: start, repeat, stop and approve them."""

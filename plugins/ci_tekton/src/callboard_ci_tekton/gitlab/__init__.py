@@ -1,0 +1,1 @@
+"""GitLab CI, read only: pipelines and jobs of projects as runs and tasks."""
