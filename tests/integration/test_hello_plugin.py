@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/callboard-hello"
@@ -34,7 +34,7 @@ class Environment:
         done = subprocess.run(
             command,
             cwd=self.directory if self.directory.exists() else None,
-            env=environ, capture_output=True, text=True, timeout=120, check=False,
+            env=environ, capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout

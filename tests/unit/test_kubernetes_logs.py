@@ -319,6 +319,17 @@ def test_outputs_that_are_out_of_order_are_told_apart() -> None:
     assert seen.is_new(Moment(2, 0), LogLine("2", "b"))
 
 
+def test_a_clock_that_is_set_back_costs_no_line() -> None:
+    first, later = (Moment(7, 5), LogLine("7.5", "a")), (Moment(7, 1), LogLine("7.1", "b"))
+    whole, tail = Seen(), Seen(tail=True)
+    for seen in (whole, tail):
+        assert seen.is_new(*first)
+        seen.resume()
+        assert not seen.is_new(*first)
+    assert whole.is_new(*later)
+    assert not tail.is_new(*later)  # it was not asked for
+
+
 def test_a_flood_within_a_second_is_remembered_in_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "MOST_KEPT", 10)
     seen = Seen()

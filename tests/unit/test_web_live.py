@@ -99,8 +99,12 @@ def test_a_page_hears_what_changed_while_it_was_loaded(
     _publish(portal_runtime)
     newest = client.get("/live/changes").json()["id"]
     told = client.get("/live/changes?ago=60000").json()
+    subjects = set(told["change"]["subjects"])
+    while told["id"] < newest:  # much may have changed within that time
+        told = client.get(f"/live/changes?after={told['id']}").json()
+        subjects |= set(told["change"]["subjects"])
     assert told["id"] == newest
-    assert "component:default/live" in told["change"]["subjects"]
+    assert "component:default/live" in subjects
     # Nothing is younger than what is to come.
     for ago in ("x", "-1", "999999999"):
         assert client.get(f"/live/changes?ago={ago}").json()["change"] is None

@@ -38,7 +38,7 @@ class ContainerLog:
         self._namespace = namespace
         self._pod = pod
         self._query = query
-        self._seen = Seen()
+        self._seen = Seen(tail=query.tail is not None)
         self._closed = threading.Event()
         self._answer: Answer | None = None
         self._opened = False

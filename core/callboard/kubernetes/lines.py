@@ -100,11 +100,13 @@ class Seen:
 
     Servers know `sinceTime` to the second only: a stream that is taken up again begins with lines
     that were there. Those of the last two seconds are remembered by their time and text, as the
-    two outputs of a container may be written down a little out of their order. What is older than
-    the first line was not asked for (`tailLines`).
+    two outputs of a container may be written down a little out of their order. Where only a tail
+    was asked for, what is older than its first line is not new; else it may well be, as clocks of
+    nodes are set back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tail: bool = False) -> None:
+        self._tail = tail
         self._first: Moment | None = None
         self._last: int | None = None
         self._kept: deque[tuple[Moment, int]] = deque()
@@ -130,10 +132,13 @@ class Seen:
         if self._again[key] > 0:
             self._again[key] -= 1
             return False
-        if self._resumed and (moment <= self._forgotten or moment < (self._first or moment)):
+        if self._resumed and (moment <= self._forgotten or self._is_before(moment)):
             return False
         self._remember(moment, key)
         return True
+
+    def _is_before(self, moment: Moment) -> bool:
+        return self._tail and self._first is not None and moment < self._first
 
     def _remember(self, moment: Moment, key: int) -> None:
         if self._first is None:

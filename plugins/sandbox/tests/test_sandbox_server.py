@@ -1,5 +1,6 @@
 """What the recorded answers do not show: restarts, faults, deletions, rights and selections."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -65,6 +66,19 @@ def test_a_restart_keeps_objects_logs_versions_and_history(tmp_path: Path) -> No
         assert [each["metadata"]["uid"] for each in rest["items"]] == [
             limited[1]["metadata"]["uid"]
         ]
+
+
+def test_no_line_is_older_than_the_one_before_it(tmp_path: Path) -> None:
+    """As of a node whose clock is set back, or of a pod that is taken up after a restart."""
+    late = datetime(2026, 3, 2, 8, tzinfo=UTC)
+    with contextlib.closing(Store(tmp_path, clock=lambda: late)) as store:
+        store.create("pods", {"metadata": {"name": "p", "namespace": "default"}})
+        store.append_log("default", "p", "c", ["one", "two"], at=late)
+        store.append_log("default", "p", "c", ["three"], at=late - timedelta(seconds=1))
+        uid = store.get("pods", "default", "p")["metadata"]["uid"]
+        lines = store.log_lines(uid, "c")
+    assert [line.text for line in lines] == [b"one", b"two", b"three"]
+    assert [line.at for line in lines] == sorted(line.at for line in lines)
 
 
 def test_what_is_compacted_is_forgotten_after_a_restart_too(tmp_path: Path) -> None:

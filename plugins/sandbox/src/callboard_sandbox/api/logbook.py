@@ -48,12 +48,19 @@ class Logbook:
                 (uid, container, restart),
             )
             log = self._log(uid, container, restart)
-            begun = nanoseconds(at)
+            begun = max(nanoseconds(at), self._newest(log))
             self._connection.executemany(
                 "insert into line (log, at, text) values (?, ?, ?)",
                 [(log, begun + index, line.encode()) for index, line in enumerate(lines)],
             )
         self._wake()
+
+    def _newest(self, log: int) -> int:
+        """Give the time of the last line: no line is older than the one before it."""
+        found = self._connection.execute(
+            "select at from line where log = ? order by id desc limit 1", (log,)
+        ).fetchone()
+        return int(found[0]) if found else 0
 
     def _log(self, uid: str, container: str, restart: int) -> int:
         found = self._connection.execute(
