@@ -40,9 +40,10 @@ ARGUMENTS = (
 )
 NOT_PAGES = re.compile(r"/(static|api|hooks|metrics|healthz|readyz|live|favicon\.ico)\b")
 # A machine that does much besides takes its time; what is wrong is found all the same.
-expect.set_options(timeout=15_000)
+PATIENCE = 20_000
+expect.set_options(timeout=PATIENCE)
 
-EXPECTED = re.compile(r"404 \(Not Found\)|^htmx:(sendAbort|afterRequest), ")
+EXPECTED = re.compile(r"404 \(Not Found\)|^htmx:(sendAbort|sendError|afterRequest), ")
 """What the console tells of without a fault: a page that answers 404 on purpose, and a request that
 ends because its page is left. One that fails is told of by other words besides."""
 
@@ -81,7 +82,7 @@ def served_app(app: FastAPI) -> Iterator[str]:
     server = uvicorn.Server(configuration)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
@@ -239,7 +240,7 @@ class Visit:
         )
         self.faults: list[str] = []
         self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(PATIENCE)
         self.page.on("pageerror", lambda error: self._fault(f"error: {error}"))
         self.page.on("console", self._console)
         self.page.on("request", self._request)

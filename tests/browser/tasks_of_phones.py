@@ -11,8 +11,10 @@ ORDER: Final = "/catalog/default/component/order-service"
 
 def find(page: Page) -> None:
     page.locator("#find-button").tap()
+    expect(page.locator("#palette-text")).to_be_focused()
     page.keyboard.insert_text("zfwg")
-    page.locator("#palette-1").tap()
+    # What is offered before anything is typed is there for a moment longer.
+    page.locator("#palette-1[href$='/payment-gateway']").tap()
     page.wait_for_url("**/catalog/default/component/payment-gateway")
 
 
@@ -75,6 +77,7 @@ def problem(page: Page) -> None:
 def say_who(page: Page) -> None:
     page.goto("/")
     page.locator("#home-who").tap()
+    expect(page.locator("#home-who")).to_be_focused()
     page.keyboard.insert_text("sunyue")
     page.locator("#home-people button").tap()
     expect(page.locator(".top a[href='/me']")).to_have_attribute("title", re.compile("孙悦"))
