@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from browsing import Visit
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from callboard_web.runtime import Runtime
 
@@ -195,6 +195,29 @@ def test_a_change_appears_without_reload(
     _change(portal_runtime, "Accepts orders", "Takes orders")
     page.get_by_role("button", name="Show").click()
     expect(page.locator(".description")).to_contain_text("Takes orders")
+    assert visit.faults == []
+    visit.context.close()
+
+
+def test_a_page_beside_another_hears_what_changed_while_it_was_loaded(
+    browser: Browser, address: str, portal_runtime: Runtime
+) -> None:
+    visit = Visit(browser, address)
+    visit.page.goto(ENTITY)
+    expect(visit.page.locator("#live-dot")).to_have_text("Live")
+
+    def late(route: Route) -> None:
+        drawn = route.fetch()
+        _change(portal_runtime, "Takes orders", "Accepts orders")
+        # By now everybody who listens was told.
+        expect(visit.page.locator(".description")).to_contain_text("Accepts orders")
+        route.fulfill(response=drawn)
+
+    other = visit.context.new_page()
+    other.route(f"**{ENTITY}", late, times=1)
+    other.goto(ENTITY, wait_until="commit")
+    expect(other.locator(".description")).to_contain_text("Accepts orders")
+    _change(portal_runtime, "Accepts orders", "Takes orders")
     assert visit.faults == []
     visit.context.close()
 

@@ -8,6 +8,7 @@
   const POLL = 10000;
   const POLL_HIDDEN = 60000;
   const AGAIN = 30000;
+  const LEADS = 500; // after so long a page knows whether it leads
   const me = Math.random().toString(36).slice(2);
   const channel = "BroadcastChannel" in window ? new BroadcastChannel(CHANNEL) : null;
   let heard = 0; // the number of the last change, for whoever leads next
@@ -27,10 +28,20 @@
   }
 
   // What changed while this page was drawn and loaded: the last answer on the way to it counts.
-  function since() {
-    if (heard) return `after=${heard}`;
+  function drawn() {
     const [loading] = performance.getEntriesByType("navigation");
     return `ago=${Math.round(performance.now() - (loading ? loading.requestStart : 0))}`;
+  }
+
+  const since = () => (heard ? `after=${heard}` : drawn());
+
+  // The page that leads told of that before this one could hear it.
+  function catchUp() {
+    if (source || timer) return;
+    fetch(`/live/changes?${drawn()}`)
+      .then((response) => (response.ok ? response.json() : { change: null }))
+      .then((answer) => { if (answer.change) tell({ type: "change", change: answer.change }); })
+      .catch(() => {}); // what comes next is heard all the same
   }
 
   function listen() {
@@ -92,6 +103,7 @@
     } else {
       listen();
     }
+    setTimeout(catchUp, LEADS);
   }
 
   window.addEventListener("pagehide", () => {
