@@ -209,6 +209,7 @@ def test_whatever_is_killed_nothing_is_lost_and_nothing_doubled(site: Site) -> N
 
     site.end_faults()
     follower.join(30)
+    assert sorted(set(TEXT) - set(follower.lines)) == []
     assert follower.lines == TEXT
     assert follower.is_whole
     check_tables(site)
