@@ -548,6 +548,40 @@ def test_people_and_teams_approve_each_once_and_not_what_they_started(
     assert "decided meanwhile" in text_of(act(cleo, row.id, **{**fields, "answer": "reject"}))
 
 
+@both
+def test_lists_say_that_a_run_waits_for_an_approval(shop: PortalUnderTest, site: Site) -> None:
+    stray = {"name": "stray", "namespace": NAMESPACE}
+    site.apply(GATE)
+    site.apply({**GATE, "metadata": stray})
+    site.show(shop)
+    lists = {
+        "/catalog/default/component/cart/ci_tekton.runs": "gate",
+        "/ci_tekton/?state=running": "gate",
+        "/ci_tekton/unmatched": "stray",
+        f"/ci_tekton/runs/{row_of(shop, 'gate').id}": "gate",
+        "/catalog/export/csv?kind=component&columns=name,ci_tekton.last_run": "cart",
+    }
+    cleo = visitor(shop, "cleo", "administrator")
+    chinese = {"Accept-Language": "zh-CN"}
+    for path, name in lists.items():
+        page = text_of(cleo.get(path).text)
+        assert "Waiting for approval" in page, path
+        assert name in page
+        assert "等待审批" in text_of(cleo.get(path, headers=chinese).text)
+    for name in ("gate", "stray"):
+        with shop.host("ci_tekton").read() as connection:
+            query = select(models.approval.c.id).where(models.approval.c.name == f"{name}-ask")
+            asked = connection.execute(query).scalar_one()
+        fields = {"act": "approve", "approval": str(asked), "answer": "reject"}
+        act(cleo, row_of(shop, name).id, **fields)
+    site.show(shop)
+    for path, name in lists.items():
+        page = text_of(cleo.get(path.replace("running", "failed")).text)
+        assert "Failed" in page, path
+        assert name in page
+        assert "Waiting for approval" not in page
+
+
 def test_the_right_to_be_somebody_is_asked_for_by_name(shop: PortalUnderTest) -> None:
     rules = {item.key: item.value for item in shop.runtime.services.cluster_rules()}
     assert rules["ci_tekton.approve_as_person"].names == ("ada", "bea")

@@ -7,18 +7,26 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, or_, select
 
-from callboard_ci_tekton.models import entity, key, latest, match, run
+from callboard_ci_tekton.models import approval, entity, key, latest, match, run
 from callboard_ci_tekton.runs.states import FINISHED, UNFINISHED
 
 PAGE: Final = 50
 FAILING: Final = 8
 TRIGGERS: Final = ("push", "tag", "merge_request", "person", "schedule", "other")
 STATES: Final = (*sorted(UNFINISHED), *sorted(FINISHED))
-_LISTED: Final = [run.c[name] for name in (
+# Whether a run that is at work waits for people: of each row that is shown, by an index.
+_ASKED: Final = and_(
+    run.c.state == "running",
+    exists()
+    .where(approval.c.cluster == run.c.cluster, approval.c.run_uid == run.c.uid,
+           approval.c.state == "pending", approval.c.gone.is_(False))
+    .correlate(run),
+).label("asked")  # fmt: skip
+_LISTED: Final = [_ASKED, *(run.c[name] for name in (
     "id", "source", "cluster", "namespace", "name", "pipeline", "title", "state", "created_at",
     "duration", "queued", "retries", "trigger", "actor", "repository", "branch", "change",
     "commit", "commit_title", "author", "gone",
-)]  # fmt: skip
+))]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

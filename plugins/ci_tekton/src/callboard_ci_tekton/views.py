@@ -62,6 +62,9 @@ WORDS: Final[Mapping[str, tuple[Status, Text]]] = {
     "skipped": ("skip", _("Skipped")),
     "deleted": ("unknown", _("Deleted before it ended")),
 }
+WAITS_FOR_APPROVAL: Final[tuple[Status, Text]] = ("wait", _("Waiting for approval"))
+"""What is said of a run that is at work, to the cluster, and waits for people."""
+
 TRIGGER_WORDS: Final[Mapping[str, Text]] = {
     "push": _("push"),
     "tag": _("tag"),
@@ -72,6 +75,11 @@ TRIGGER_WORDS: Final[Mapping[str, Text]] = {
 }
 READ: Final = "ci_tekton.run.read"
 START: Final = "ci_tekton.run.start"
+
+
+def words_of(row: Row[Any]) -> tuple[Status, Text]:
+    """Give the mark and the words of a run in a list."""
+    return WAITS_FOR_APPROVAL if row.asked else WORDS[row.state]
 
 
 def draw_tab(context: EntityContext) -> Fragment:
@@ -175,7 +183,7 @@ def last_runs(context: ColumnContext) -> Mapping[EntityRef, Cell]:
         bad = [row for row in rows if WORDS[row.state][0] == "bad"]
         if rows:
             row = (bad or rows)[0]
-            status, words = WORDS[row.state]
+            status, words = words_of(row)
             cells[entity.ref] = Cell(
                 status=status, text=words, path=entity.ref.path("ci_tekton.runs")
             )
@@ -230,7 +238,8 @@ def _listed(rows: Sequence[Row[Any]], chosen: Chosen, path: str) -> dict[str, An
         "rows": rows[:PAGE], "chosen": chosen, "path": path, "following": following,
         "first": _link(path, replace(chosen, after=None)) if chosen.after else "",
         "filtered": bool(chosen.state or chosen.trigger or chosen.branch or chosen.pipeline),
-        "states": STATES, "triggers": TRIGGERS, "words": WORDS, "trigger_words": TRIGGER_WORDS,
+        "states": STATES, "triggers": TRIGGERS, "words": WORDS, "words_of": words_of,
+        "trigger_words": TRIGGER_WORDS,
         "path_of": run_path, "commit_page": commit_page,
     }  # fmt: skip
 

@@ -21,7 +21,7 @@ from callboard_ci_tekton.pages.timeline import time_line
 from callboard_ci_tekton.pages.words import STATES, TITLES, took
 from callboard_ci_tekton.runs.states import UNFINISHED
 from callboard_ci_tekton.runs.values import seconds
-from callboard_ci_tekton.views import TRIGGER_WORDS
+from callboard_ci_tekton.views import TRIGGER_WORDS, WAITS_FOR_APPROVAL
 
 _ = Translator("ci_tekton")
 
@@ -72,8 +72,8 @@ def _head(found: Found, nodes: Sequence[Node], now: Any, *, waits: bool) -> dict
     row = found.run.row
     bad = culprits(nodes)
     status, words = STATES[row.state][0], TITLES[row.state]
-    if waits and status == "run":
-        status, words = "wait", _("Waits for approval")
+    if waits and row.state == "running":
+        status, words = WAITS_FOR_APPROVAL
     if bad and row.state == "failed":
         words = _("Failed at %(task)s", task=bad[0][0].title)
     over = row.state not in UNFINISHED
