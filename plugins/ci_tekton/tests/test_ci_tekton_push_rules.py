@@ -19,6 +19,11 @@ PARTS = st.text(st.sampled_from("abc1-_"), min_size=1, max_size=6)
 NAMES = st.lists(PARTS, min_size=1, max_size=4).map("/".join)
 
 
+EVERYWHERE = Allowance(
+    repositories=("**",), cluster="build", namespaces=("builds",), pipelines=("*",)
+)
+
+
 def rule(**more: object) -> Rule:
     given_ = {"name": "build", "repositories": ["**"], "cluster": "build", "namespace": "builds",
               "pipeline": "build"}  # fmt: skip
@@ -58,6 +63,34 @@ def test_globs_keep_to_their_part_of_a_name(name: str, other: str) -> None:
     assert below is not None
     nowhere = plan_of(verdict(rule(paths=[f"{other}/**"]), news(files=(f"x{other}/{name}",))))
     assert nowhere is None
+
+
+@given(NAMES, NAMES)
+def test_paths_begin_at_the_root_and_end_with_a_file_or_a_folder(name: str, other: str) -> None:
+    def fits(pattern: str, *files: str) -> bool:
+        own = FileRule.model_validate({"name": "a", "pipeline": "p", "paths": [pattern]})
+        found = [verdict(rule(paths=[pattern]), news(files=files)),
+                 verdict_of_file(own, EVERYWHERE, news(files=files))]  # fmt: skip
+        counted = plan_of(verdict(rule(ignore=[pattern]), news(files=files))) is not None
+        assert [one is not None and one.plan is not None for one in found] == [not counted] * 2
+        return not counted
+
+    assert fits(f"/{name}", name)
+    assert not fits(f"/{name}", f"x/{name}")
+    assert not fits(f"/{name}", f"{name}/x")
+    for pattern in (f"/{name}/", f"{name}/", f"/{name}/**"):
+        assert fits(pattern, f"{name}/{other}")
+        assert not fits(pattern, f"x/{name}/{other}")
+        assert not fits(pattern, f"{name}x/{other}")
+    assert fits("/", name)
+
+
+def test_a_file_and_a_folder_are_named_as_they_stand_in_the_repository() -> None:
+    changed = news(files=("services/cart/pom.xml",))
+    for pattern in ("/services/cart/pom.xml", "/services/cart/", "services/*/", "/**/pom.xml"):
+        assert plan_of(verdict(rule(paths=[pattern]), changed)), pattern
+    for pattern in ("/cart/pom.xml", "/cart/", "/services/cart", "/pom.xml"):
+        assert plan_of(verdict(rule(paths=[pattern]), changed)) is None, pattern
 
 
 @given(st.lists(NAMES, max_size=5), st.lists(NAMES, min_size=1, max_size=3))

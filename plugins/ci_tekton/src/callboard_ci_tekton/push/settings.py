@@ -30,6 +30,11 @@ def _check_patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
     return patterns
 
 
+def _whole_folders(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Let a pattern that ends with a slash stand for all files below the folder."""
+    return tuple(f"{pattern}**" if pattern.endswith("/") else pattern for pattern in patterns)
+
+
 class Conditions(SettingsModel):
     """What a rule is for. Patterns: `*` within a part, `**` across parts."""
 
@@ -47,8 +52,9 @@ class Conditions(SettingsModel):
     tags: tuple[str, ...] = Field(default=(), description="Patterns of tags; without it, all.")
     paths: tuple[str, ...] = Field(
         default=(),
-        description="Patterns of files of which one must have changed. Where the host does not "
-        "tell all changed files, the rule fits.",
+        description="Patterns of files of which one must have changed. They begin at the root of "
+        "the repository, with a slash before them or without; one with a slash at its end stands "
+        "for all below the folder. Where the host does not tell all changed files, the rule fits.",
     )
     ignore: tuple[str, ...] = Field(
         default=(), description="Patterns of files that do not count as changes, such as `docs/**`."
@@ -57,6 +63,7 @@ class Conditions(SettingsModel):
         default=False, description="Whether merge requests from other repositories may start runs."
     )
 
+    _folders = field_validator("paths", "ignore")(_whole_folders)
     _patterns = field_validator("branches", "tags", "paths", "ignore")(_check_patterns)
 
 
