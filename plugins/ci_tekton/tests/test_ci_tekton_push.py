@@ -27,6 +27,7 @@ from callboard_ci_tekton.models import delivery, push, run
 from callboard_ci_tekton.push.forgetting import forget
 from callboard_sandbox.api.faults import plan_of
 from callboard_sandbox.kubeconfig import write_kubeconfig
+from callboard_scm_hosts.signatures import verify
 from callboard_web.testing import PortalUnderTest, portal_under_test
 
 RULE = {
@@ -398,24 +399,50 @@ def listener(answers: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[Any, 
         server.server_close()
 
 
-@pytest.mark.parametrize("kind", ["gitlab", "github"])
-def test_a_delivery_is_forwarded_signed(kind: str, tmp_path: Path, clock: Clock) -> None:
+OF_HOST = {
+    "gitlab": {"X-Gitlab-Event": "Push Hook", "X-Gitlab-Token": "of-the-listener"},
+    "github": {"X-GitHub-Event": "push"},
+    "gitea": {"X-GitHub-Event": "push", "X-Gitea-Event": "push", "X-Gogs-Event": "push"},
+    "gitee": {"X-Gitee-Event": "Push Hook", "X-Gitee-Token": "of-the-listener"},
+}
+"""What interceptors ask for besides X-Hub-Signature-256: `github` asks for X-GitHub-Event."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"), [*((kind, {}) for kind in HOSTS), ("gitee", {"password": True})]
+)
+def test_a_delivery_is_forwarded_signed(
+    kind: str, more: dict[str, Any], tmp_path: Path, clock: Clock
+) -> None:
     event = "4f1e2c3d-aaaa-bbbb-cccc-1234567890ab"
     with listener({"eventListener": "ci", "namespace": "builds", "eventID": event}) as (url, got):
         rule = {"name": "all", "repositories": ["**"], "listener": url,
                 "listener_secret": "of-the-listener"}  # fmt: skip
         with site_of(tmp_path, clock, kind, rules=[rule]) as site:
-            sent = site.made()
+            sent = site.made(**more)
             number = site.post(sent)
             site.work()
             [(headers, body)] = got
-            assert body == sent.body
+            if kind == "gitee":  # what proves who sent it is in the body as well, and not kept
+                told = json.loads(sent.body)
+                proofs = {name: "***" for name in ("password", "sign") if told[name]}
+                assert json.loads(body) == {**told, **proofs}
+                assert proofs
+            else:
+                assert body == sent.body
             digest = hmac.new(b"of-the-listener", body, hashlib.sha256).hexdigest()
             assert headers["X-Hub-Signature-256"] == f"sha256={digest}"
-            assert headers[f"X-{kind.title()[:3]}{kind[3:]}-Event"]
-            token = headers.get("X-Gitlab-Token")
-            assert token == ("of-the-listener" if kind == "gitlab" else None)
-            assert SECRET not in str(headers)
+            assert headers.get("X-Gitea-Signature") == (digest if kind == "gitea" else None)
+            assert headers["Content-Type"] == "application/json"
+            for name, value in OF_HOST[kind].items():
+                assert headers[name] == value
+            # As the host's own proof of who sent it, by the listener's secret and no other.
+            plain = {name.lower(): value for name, value in headers.items()}
+            for secret, fits in (("of-the-listener", True), (SECRET, False)):
+                assert (verify(kind, plain, body, [secret], clock()) is True) is fits
+            assert all(SECRET not in str(each) for each in (headers, body.decode()))
+            assert all(value not in str(headers) for name, value in sent.headers.items()
+                       if name.endswith(("token", "signature", "signature-256")))  # fmt: skip
             labels = {"triggers.tekton.dev/triggers-eventid": event}
             body_ = {"metadata": {"name": "build-x7", "namespace": "builds", "uid": "u-1",
                                   "labels": labels, "creationTimestamp": "2026-03-02T08:00:00Z"},

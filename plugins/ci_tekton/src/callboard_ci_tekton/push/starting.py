@@ -28,7 +28,8 @@ ATTEMPTS: Final = 8
 _LASTING: Final = frozenset({"forbidden", "invalid", "denied", "missing", "absent", "exists"})
 """States of a cluster's refusal that do not pass by themselves."""
 
-_TOLD: Final = ("content-type", "x-gitlab-", "x-github-", "x-gitea-", "x-gitee-", "x-gogs-")
+_TOLD: Final = ("content-type", "x-gitlab-", "x-github-", "x-gitea-", "x-forgejo-", "x-gogs-",
+                "x-gitee-")  # fmt: skip
 """Headers of a delivery that are passed on: those that say what it is."""
 
 
@@ -152,13 +153,18 @@ def _forward(host: "Host", row: Row[Any], plan: Plan) -> dict[str, Any]:
 def forwarded_headers(sent: WebhookRequest, secret: str) -> dict[str, str]:
     """Give the headers of a forwarded delivery, as Tekton's interceptors want them.
 
-    `github` and most others check X-Hub-Signature-256, `gitlab` compares X-Gitlab-Token.
+    `github`, for Gitea as well, and most others check X-Hub-Signature-256, `gitlab` compares
+    X-Gitlab-Token. None is made for Gitee: `cel` can compare X-Gitee-Token with a secret. The
+    host's own proofs are not passed on, they are made with another secret.
     """
     headers = {name: value for name, value in sent.headers.items() if name.startswith(_TOLD)}
     digest = hmac.new(secret.encode(), sent.body, hashlib.sha256).hexdigest()
     headers["x-hub-signature-256"] = f"sha256={digest}"
-    if "x-gitlab-event" in headers:
-        headers["x-gitlab-token"] = secret
+    if "x-gitea-event" in headers:
+        headers["x-gitea-signature"] = digest
+    for host in ("gitlab", "gitee"):
+        if f"x-{host}-event" in headers:
+            headers[f"x-{host}-token"] = secret
     return headers
 
 
