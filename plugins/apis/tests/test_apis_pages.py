@@ -1,5 +1,6 @@
 """A definition in the catalog becomes pages, and stays what it is when the catalog changes."""
 
+import html
 import json
 import re
 import socket
@@ -9,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from httpx2 import Response
 from sqlalchemy import func, select, update
 
 from callboard.audit.models import audit_entry
@@ -273,8 +275,9 @@ def test_a_pasted_text_is_compared_and_not_kept(portal: "PortalUnderTest") -> No
     token = form(portal, "/apis/compare?api=api:default/orders")
     draft = json.dumps(document("2", paths={}))
     given = {**token, "api": "api:default/orders", "text": draft}
-    shown = portal.client.post("/apis/compare", data=given).text
-    assert "The operation was removed." in shown
+    answer = portal.client.post("/apis/compare", data=given)
+    assert answer.status_code == 200
+    assert "The operation was removed." in answer.text
     backwards = portal.client.post("/apis/compare", data={**given, "order": "older"}).text
     assert "The operation was added." in backwards
     with portal.host("apis").read() as connection:
@@ -284,10 +287,17 @@ def test_a_pasted_text_is_compared_and_not_kept(portal: "PortalUnderTest") -> No
         ({"text": ""}, "Paste a text"), ({"text": "asyncapi: 3.0.0"}, "One is OpenAPI"),
         ({"text": "openapi: 3.0.0\n x: ["}, "line 2"),
         ({"text": "", "version": "77"}, "no such version"),
+        ({"text": "asyncapi: 3.0.0", "order": "older"}, "One is AsyncAPI"),
     ):  # fmt: skip
-        answer = portal.client.post("/apis/compare", data={**given, **wrong}).text
-        assert words in answer
-        assert "They were not compared." in answer
+        sent = {**given, **wrong}
+        for headers in ({}, {"HX-Request": "true"}):
+            rejected = portal.client.post("/apis/compare", data=sent, headers=headers)
+            assert rejected.status_code == 422, wrong
+            assert words in rejected.text
+            assert "They were not compared." in rejected.text
+            assert f"{sent['text']}</textarea>" in html.unescape(rejected.text)
+            assert f'name="api" list="known-apis" value="{sent["api"]}"' in rejected.text
+            assert ('value="older" checked' in rejected.text) is ("order" in wrong)
     put(portal, draft, "other")
     other = {**given, "text": "", "other": "other"}
     assert "The operation was removed." in portal.client.post("/apis/compare", data=other).text
@@ -333,7 +343,7 @@ class TestTryingOut:
             "plugins": {"settings": {"apis": {"try_out": [host]}}},
         }
 
-    def send(self, portal: "PortalUnderTest", target: Any, **changed: str) -> str:
+    def send(self, portal: "PortalUnderTest", target: Any, **changed: str) -> Response:
         server = f"http://127.0.0.1:{target.server_port}"
         given = document(servers=[{"url": server}, {"url": "http://127.0.0.1:1"}])
         put(portal, json.dumps(given))
@@ -345,13 +355,14 @@ class TestTryingOut:
             **form(portal, path), "api": "api:default/orders", "operation": "getOrder",
             "server": server, "p-0": "7/../<x>", "headers": "X-Mine: yes", **changed,
         }  # fmt: skip
-        return portal.client.post("/apis/try", data=data).text
+        return portal.client.post("/apis/try", data=data)
 
     def test_it_is_sent_as_typed_and_nothing_else(
         self, portal: "PortalUnderTest", target: Any
     ) -> None:
         shown = self.send(portal, target)
-        assert "&lt;b&gt;answer&lt;/b&gt;" in shown
+        assert shown.status_code == 200
+        assert "&lt;b&gt;answer&lt;/b&gt;" in shown.text
         ((method, path, headers, body),) = target.seen
         assert (method, path, body) == ("GET", "/orders/7%2F..%2F%3Cx%3E", b"")
         named = {name.lower(): value for name, value in headers.items()}
@@ -365,7 +376,7 @@ class TestTryingOut:
         assert "X-Mine" not in str(kept)
 
     def test_redirects_are_shown_not_followed(self, portal: "PortalUnderTest", target: Any) -> None:
-        assert ">302</code>" in self.send(portal, target, **{"p-0": "away"})
+        assert ">302</code>" in self.send(portal, target, **{"p-0": "away"}).text
         assert len(target.seen) == 1
 
     @pytest.mark.parametrize("changed", [
@@ -376,7 +387,12 @@ class TestTryingOut:
     def test_what_is_not_allowed_is_not_sent(
         self, portal: "PortalUnderTest", target: Any, changed: dict[str, str]
     ) -> None:
-        assert "Nothing was sent." in self.send(portal, target, **changed)
+        rejected = self.send(portal, target, **changed)
+        assert rejected.status_code == 422
+        assert "Nothing was sent." in rejected.text
+        typed = {"p-0": "7/../<x>", "headers": "X-Mine: yes", **changed}
+        assert f'name="p-0" value="{html.escape(typed["p-0"])}"' in rejected.text
+        assert html.escape(typed["headers"]) in rejected.text
         assert target.seen == []
 
 
@@ -396,6 +412,7 @@ class TestPrivateHosts:
         token = form(portal, "/apis/try?api=api:default/orders&operation=getOrder")
         data = {**token, "api": "api:default/orders", "operation": "getOrder",
                 "server": "http://127.0.0.1:9", "p-0": "1"}  # fmt: skip
-        shown = portal.client.post("/apis/try", data=data).text
-        assert "There is no answer." in shown
-        assert "private or loopback" in shown
+        rejected = portal.client.post("/apis/try", data=data)
+        assert rejected.status_code == 422
+        assert "There is no answer." in rejected.text
+        assert "private or loopback" in rejected.text

@@ -1,5 +1,6 @@
 """The pages, permissions, figures and settings of the plugin."""
 
+import html
 import json
 import re
 import subprocess
@@ -43,6 +44,13 @@ def site(tmp_path: Path, clock: Clock) -> Iterator[Site]:
 
 def text_of(page: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+def token_of(page: str) -> dict[str, str]:
+    """Give the field that a form on a page is sent with."""
+    match = re.search(r'name="([^"]+)" value="([^"]+)"', page[page.index("<form method=") :])
+    assert match
+    return {match[1]: match[2]}
 
 
 def test_before_the_first_scan(site: Site) -> None:
@@ -104,10 +112,12 @@ def test_many_repositories_are_paged(site: Site) -> None:
 def test_scanning_now(site: Site) -> None:
     client = site.client
     page = client.get("/scm_hosts/").text
-    match = re.search(r'name="([^"]+)" value="([^"]+)"', page[page.index("<form method=") :])
-    assert match
-    answer = client.post("/scm_hosts/", data={match[1]: match[2], "discovery": "shop"})
-    assert "shop will be scanned in a moment" in text_of(answer.text)
+    token = token_of(page)
+    data = {**token, "discovery": "shop"}
+    answer = client.post("/scm_hosts/", data=data, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/scm_hosts/")
+    assert "shop will be scanned in a moment" in text_of(client.get("/scm_hosts/").text)
+    assert "will be scanned" not in client.get("/scm_hosts/").text, "it is told once"
     with site.host.read() as connection:
         entries = connection.execute(audit.audit_entry.select()).all()
     assert [entry.subject for entry in entries if entry.action == "scm_hosts.scan.start"] == [
@@ -115,12 +125,39 @@ def test_scanning_now(site: Site) -> None:
     ]
     site.runtime.jobs.run_once()
     assert site.names() == ["orders", "stock"]
-    answer = client.post("/scm_hosts/shop", data={match[1]: match[2]})
-    assert "shop will be scanned" in text_of(answer.text)
-    assert (
-        client.post("/scm_hosts/", data={match[1]: match[2], "discovery": "x"}).status_code == 404
-    )
+    answer = client.post("/scm_hosts/shop", data=token, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/scm_hosts/shop")
+    assert "shop will be scanned" in text_of(client.get("/scm_hosts/shop").text)
+    assert client.post("/scm_hosts/absent", data=token).status_code == 404
     assert client.post("/scm_hosts/", data={"discovery": "shop"}).status_code == 403
+
+
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+@pytest.mark.parametrize("name", ["x<b>", "", "shop\0"])
+def test_scanning_what_is_not_looked_for_is_rejected(
+    site: Site, name: str, headers: dict[str, str]
+) -> None:
+    client = site.client
+    token = token_of(client.get("/scm_hosts/").text)
+    site.writes.clear()
+    answer = client.post("/scm_hosts/", data={**token, "discovery": name}, headers=headers)
+    assert answer.status_code == 422
+    assert f"There is no discovery named {html.escape(name)}." in answer.text
+    assert 'name="discovery" value="shop"' in answer.text, "the forms are drawn again"
+    assert "will be scanned" not in client.get("/scm_hosts/").text
+    assert not [one for one in site.writes if "scm_hosts_" in one or "job" in one]
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_what_a_scan_leads_to_is_told_in_both_languages(site: Site, language: str) -> None:
+    client = site.client
+    client.cookies.set("callboard_language", language)
+    data = {**token_of(client.get("/scm_hosts/").text), "discovery": "shop"}
+    told = {"en": "shop will be scanned in a moment.", "zh-CN": "shop 即将扫描"}
+    refused = {"en": "There is no discovery named x.", "zh-CN": "没有名为 x 的"}
+    assert told[language] in client.post("/scm_hosts/", data=data).text
+    wrong = client.post("/scm_hosts/", data={**data, "discovery": "x"}).text
+    assert refused[language] in wrong
 
 
 def test_pages_in_chinese(site: Site) -> None:

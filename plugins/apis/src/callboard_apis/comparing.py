@@ -54,7 +54,10 @@ def draw_compare(context: PageContext) -> Fragment:
 
 
 def submit_compare(context: FormContext) -> Fragment:
-    """What changed, above the form with all that was typed; nothing is kept."""
+    """What changed, above the form with all that was typed; nothing is kept.
+
+    Where something cannot be compared, the form is rejected with the reason.
+    """
     given = {name: (context.form.get(name) or ("",))[0] for name in FIELDS}
     given = {name: value if name == "text" else value.strip() for name, value in given.items()}
     backwards = (context.form.get("order") or ("",))[0] == "older"
@@ -101,6 +104,7 @@ def _page(
             "w": words,
         },
         styles=STYLES,
+        rejected=bool(faults),
     )
 
 

@@ -83,7 +83,10 @@ def draw_try(context: PageContext) -> Fragment | None:
 
 
 def submit_try(context: FormContext) -> Fragment | None:
-    """Send what was typed and show the answer above the form."""
+    """Send what was typed and show the answer above the form.
+
+    The form is rejected, with the reasons, where nothing can be sent or no answer comes.
+    """
     given = {name: values[0] for name, values in context.form.items() if values}
     operation = _operation(context.host, given.get("api", ""), given.get("operation", ""))
     if operation is None:
@@ -128,6 +131,7 @@ def _page(
         },
         styles=STYLES,
         title=f"{operation.verb} {operation.title}",
+        rejected=bool(faults),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from callboard.contributions import FormContext, Fragment, PageContext, Status
+from callboard.contributions import FormContext, Fragment, PageContext, SeeOther, Status
 from callboard.i18n import Text, Translator
 from callboard_scm_hosts.ledger import HOUR, State
 from callboard_scm_hosts.pages import Pages
@@ -91,38 +91,45 @@ class HostView:
 
 def draw_hosts(context: PageContext) -> Fragment:
     """Every host of the settings."""
-    return Fragment(template="scm_hosts/hosts.html", context={"asked": "", **_shared(context)})
+    return _hosts(context, "")
 
 
-def submit_hosts(context: FormContext) -> Fragment:
-    """Scan a discovery now."""
+def submit_hosts(context: FormContext) -> Fragment | SeeOther:
+    """Scan a discovery now; for one that the settings do not name, say so above the hosts."""
     name = (context.form.get("discovery") or ("",))[0][:60]
-    _ask(context, name)
-    more = {"asked": name, **_shared(context)}
-    return Fragment(template="scm_hosts/hosts.html", context=more)
+    if context.host.settings.discovery(name) is None:
+        return _hosts(context, _("There is no discovery named %(name)s.", name=name))
+    return _ask(context, name, "/scm_hosts/")
 
 
 def draw_discovery(context: PageContext) -> Fragment | None:
     """The repositories of one entry of `discover`, a page at a time."""
-    return _discovery(context, "")
+    return _discovery(context)
 
 
-def submit_discovery(context: FormContext) -> Fragment | None:
+def submit_discovery(context: FormContext) -> SeeOther | None:
     """Scan it now."""
     name = context.path.get("name", "")
     if context.host.settings.discovery(name) is None:
         return None
-    _ask(context, name)
-    return _discovery(context, name)
+    return _ask(context, name, f"/scm_hosts/{name}")
 
 
-def _ask(context: PageContext, name: str) -> None:
+def _ask(context: PageContext, name: str, back: str) -> SeeOther:
+    """Have a discovery scanned, and lead to the page `back`."""
     host = context.host
     host.require(START)
     with host.write() as connection:
         run = ask_all(host, connection, name)
         host.audit(connection, START, name, actor=context.principal, after={"run": run})
         host.publish(connection, "scm_hosts.scan.asked", name, actor=context.principal)
+    told = _("%(name)s will be scanned in a moment. This page shows what comes of it.", name=name)
+    return SeeOther(path=back, told=told)
+
+
+def _hosts(context: PageContext, fault: Text) -> Fragment:
+    shown = {"fault": fault, **_shared(context)}
+    return Fragment(template="scm_hosts/hosts.html", context=shown, rejected=bool(fault))
 
 
 def _shared(context: PageContext) -> dict[str, Any]:
@@ -203,7 +210,7 @@ def _host_view(
     return HostView(settings, state, status, words, left, tuple(discoveries), people)
 
 
-def _discovery(context: PageContext, asked: str) -> Fragment | None:
+def _discovery(context: PageContext) -> Fragment | None:
     settings = context.host.settings.discovery(context.path.get("name", ""))
     if settings is None:
         return None
@@ -223,7 +230,6 @@ def _discovery(context: PageContext, asked: str) -> Fragment | None:
         template="scm_hosts/discovery.html",
         title=settings.name,
         context={
-            "asked": asked,
             "view": _discovery_view(settings, row, counts),
             "host": host,
             "type": TYPES[host.type],
