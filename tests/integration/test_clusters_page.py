@@ -5,14 +5,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from test_cluster_watches import there, wait_for
-from watched_cluster import CONFIG_MAPS, ClusterServer, cluster_server
+from watched_cluster import CONFIG_MAPS, Asked, ClusterServer, Reply, cluster_server
 from watching_process import watch
 
 from callboard.contributions import ObservedContext
+from callboard.events.models import event
 from callboard.kubernetes.models import cluster_watch
 from callboard.kubernetes.supervising import Watching
+from callboard.testing import Clock
 from callboard_web.testing import PortalUnderTest
 
 SAID = "What the server <script>alert(1)</script> says"
@@ -103,6 +105,63 @@ def test_says_who_does_not_watch_and_escapes_what_servers_say(
     assert "jobs.workers" in page
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+def answer_version(asked: Asked) -> Reply | None:
+    return Reply(200, {"gitVersion": "v1.36.2"}) if asked.path == "/version" else None
+
+
+def heading_of(portal: PortalUnderTest, name: str) -> str:
+    """Give what the page says of a cluster as a whole, without its watches."""
+    section = portal.client.get("/clusters").text.partition(f'id="cluster-{name}"')[2]
+    heading, table, _rest = section.partition('<table class="tbl watches">')
+    assert table
+    return heading
+
+
+def is_watch(portal: PortalUnderTest, state: str) -> bool:
+    """Say whether the watch of the cluster `one` is in a state, by the tables."""
+    with portal.runtime.database.read() as connection:
+        statement = select(cluster_watch.c.state).where(cluster_watch.c.cluster == "one")
+        return connection.execute(statement).scalar() == state
+
+
+def states_told(portal: PortalUnderTest, name: str) -> list[str]:
+    """Give the states of a cluster that events told, in their order."""
+    wanted = (event.c.kind == "portal.cluster.changed", event.c.subject == f"cluster:{name}")
+    with portal.runtime.database.read() as connection:
+        told = connection.execute(select(event.c.data).where(*wanted).order_by(event.c.id))
+        return [data["state"] for data in told.scalars()]
+
+
+def test_tells_of_a_cluster_what_its_watch_has_learned_since_it_was_looked_at(
+    portal: PortalUnderTest, server: ClusterServer, watched: Watching, clock: Clock
+) -> None:
+    server.fault = answer_version
+    wait_for(lambda: is_watch(portal, "watching"))
+    portal.runtime.jobs.submit(None, "core", "clusters.look")
+    portal.run_jobs()
+    assert "Answering" in heading_of(portal, "one")
+
+    clock.advance(1)
+    server.close()
+    wait_for(lambda: is_watch(portal, "down"))
+    heading = heading_of(portal, "one")
+    assert "No answer" in heading
+    assert "The cluster one does not answer." in heading
+    assert "Answering" not in heading
+    assert 'callboard_cluster_answering{cluster="one"} 0.0' in portal.client.get("/metrics").text
+
+    clock.advance(1)
+    with cluster_server(CONFIG_MAPS, port=server.port) as again:
+        again.version = again.compacted = server.version + 50
+        again.objects = server.objects
+        wait_for(lambda: is_watch(portal, "watching"))
+        heading = heading_of(portal, "one")
+        assert "Answering" in heading
+        assert "does not answer" not in heading
+    told = states_told(portal, "one")
+    assert (told[:2], told[-1]) == (["answering", "down"], "answering")
 
 
 class TestWithoutClusters:

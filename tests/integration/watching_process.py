@@ -58,6 +58,7 @@ def make_watching(
     watches: list[Contributed[ClusterWatch]],
     *,
     note: Callable[[str, str, BaseException], object] = lambda *_: None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     pause: float = 0.1,
 ) -> Watching:
     """Put the engine together as the portal does, with short pauses."""
@@ -69,7 +70,7 @@ def make_watching(
         watches,
         source=clients.__getitem__,
         host=lambda _plugin: host,
-        clock=lambda: datetime.now(UTC),
+        clock=clock,
         note=note,
         tick=0.1,
         pause=pause,

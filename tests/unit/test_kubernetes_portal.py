@@ -256,6 +256,29 @@ def test_a_cluster_in_use_is_written_down_now_and_then(database: Database, clock
         assert as_of() == written
 
 
+def test_what_is_written_late_leaves_what_is_known_since(database: Database, clock: Clock) -> None:
+    settings = [ClusterSettings(name="build", in_cluster=True)]
+    seen = States(database, clock)
+    down = Noted("down", clock.now + timedelta(seconds=5))
+    seen.note("build", None)
+
+    def write(noted: Noted) -> str:
+        with database.write() as connection:
+            write_states(connection, {"build": noted})
+        return state()
+
+    def state() -> str:
+        with database.read() as connection:
+            return read_states(connection, settings)[0].state
+
+    assert write(down) == "down"
+    seen.settle()
+    assert state() == "down"
+    assert write(Noted(ANSWERING, down.at)) == ANSWERING
+    # A clock that was set back shall not keep the state as it was until it has caught up.
+    assert write(Noted("slow", down.at - timedelta(hours=1))) == "slow"
+
+
 def test_clusters_that_leave_the_settings_are_forgotten(runs: PortalUnderTest) -> None:
     with runs.host("core").write() as connection:
         write_facts(connection, "old", {"version": "v1.20.0"})

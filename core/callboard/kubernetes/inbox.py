@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, Literal
 
 from callboard.kubernetes.failures import ClusterError
@@ -13,6 +14,9 @@ ITEMS: Final = 1000
 BYTES: Final = 32 * 1024**2
 GATHERING: Final = 0.03
 """Seconds that the first of a batch waits for others."""
+
+
+Happened = Literal["listing", "open", "bookmark", "failed", "absent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +41,12 @@ class Seen:
 class Told:
     """What became of the watch itself: it lists, it is open, it has failed, the kind is absent.
 
-    A `bookmark` only moves the version to go on from.
+    A `bookmark` only moves the version to go on from. `at` is when the reader learned it.
     """
 
     held: Held
-    what: Literal["listing", "open", "bookmark", "failed", "absent"]
+    what: Happened
+    at: datetime
     version: str = ""
     error: ClusterError | None = None
 

@@ -9,9 +9,11 @@ from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from callboard import events
+from callboard.kubernetes.failures import NOT_ANSWERING
 from callboard.kubernetes.inbox import Listed, Seen, Told
 from callboard.kubernetes.leases import Held, WatchKey, holders_of
 from callboard.kubernetes.models import cluster_object, cluster_watch
+from callboard.kubernetes.states import Noted, noted_of, write_states
 
 GONE_AT_ONCE: Final = 1000
 EVENT: Final = "portal.cluster.watch"
@@ -79,6 +81,9 @@ def keep(
             result.lost.append(batch.held)
         else:
             kept.append((batch, row))
+    # Before the watches' own events: whoever looks at clusters locks their rows, then publishes.
+    if learned := _learned([batch for batch, _ in kept]):
+        write_states(connection, learned)
     before = _before(connection, [batch for batch, _ in kept])
     written: list[dict[str, Any]] = []
     for batch, row in kept:
@@ -102,6 +107,30 @@ def _locked(connection: Connection, watches: Sequence[int]) -> dict[int, dict[st
         .with_for_update()
     )
     return {row["id"]: dict(row) for row in connection.execute(statement).mappings()}
+
+
+def _learned(batches: Iterable[Batch]) -> dict[str, Noted]:
+    """Give how clusters fare by the last request of a watch in each."""
+    found = [
+        (batch.held.key.cluster, noted)
+        for batch in batches
+        for noted in map(_of_cluster, batch.told)
+        if noted is not None
+    ]
+    return dict(sorted(found, key=lambda item: item[1].at))
+
+
+def _of_cluster(told: Told) -> Noted | None:
+    """Give what one request of a watch tells of its cluster, None for nothing.
+
+    What comes over an open stream does not tell how the next request will go. A `failed` may be
+    the page of a proxy as well, or a fault of the portal itself.
+    """
+    if told.error is None:
+        return noted_of(None, told.at) if told.what in {"listing", "open"} else None
+    if told.error.state == "failed":
+        return None
+    return noted_of(told.error if told.error.state in NOT_ANSWERING else None, told.at)
 
 
 def _before(

@@ -14,9 +14,9 @@ from callboard.kubernetes.failures import ClusterError
 from callboard.kubernetes.model import Resource, Verb
 from callboard.kubernetes.service import ClusterService
 from callboard.kubernetes.states import (
-    ANSWERING,
     Noted,
     forget_others,
+    noted_of,
     write_facts,
     write_states,
 )
@@ -45,10 +45,12 @@ def look_job(clusters: Callable[[], ClusterService], rules: Callable[[], Rules])
         service = clusters()
         found = look_at_all(service, list(rules()), context.host.now)
         with context.host.write() as connection:
-            for name, look in found.items():
+            forget_others(connection, service.names())
+        with context.host.write() as connection:
+            # In the order in which others lock rows, so that they never wait for each other.
+            for name, look in sorted(found.items()):
                 if look.facts:
                     write_facts(connection, name, look.facts)
-            forget_others(connection, service.names())
             write_states(connection, {name: look.noted for name, look in found.items()})
 
     return Job(
@@ -82,8 +84,8 @@ def look_at(
         facts["resources"] = {key: list(served.versions) for key, served in kinds.items()}
         facts["lacks"] = lacking(client, rules)
     except ClusterError as error:
-        return Look(Noted(error.state, now(), error.message, error.said), facts)
-    return Look(Noted(ANSWERING, now()), facts)
+        return Look(noted_of(error, now()), facts)
+    return Look(noted_of(None, now()), facts)
 
 
 def lacking(

@@ -21,6 +21,8 @@ ANSWERING: Final = "answering"
 UNKNOWN: Final = "unknown"
 FRESH: Final = timedelta(seconds=15)
 """How old the time of the last answer may be in the table while a cluster is used."""
+LATE: Final = timedelta(minutes=10)
+"""How late a note may be written; a row that is newer by more is of a clock that was set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,13 @@ class Noted:
     at: datetime
     error: Text = ""
     said: str = ""
+
+
+def noted_of(error: ClusterError | None, at: datetime) -> Noted:
+    """Give how a cluster fares by how one request went: None where it answered."""
+    if error is None:
+        return Noted(ANSWERING, at)
+    return Noted(error.state, at, error.message, error.said)
 
 
 class States:
@@ -45,10 +54,7 @@ class States:
 
     def note(self, name: str, error: ClusterError | None) -> None:
         """Note how a request went, in memory: whoever asks may be amid a transaction."""
-        if error is None:
-            noted = Noted(ANSWERING, self._clock())
-        else:
-            noted = Noted(error.state, self._clock(), error.message, error.said)
+        noted = noted_of(error, self._clock())
         with self._lock:
             self._noted[name] = noted
 
@@ -71,26 +77,39 @@ class States:
 
 
 def write_states(connection: Connection, noted: Mapping[str, Noted]) -> None:
-    """Write how clusters fare; an event tells of each that fares differently now."""
+    """Write how clusters fare; an event tells of each that fares differently now.
+
+    What is known later than this is left as it is: jobs, watches and pages tell of the same
+    clusters, and some write long after they asked. Rows are locked by name, and before events.
+    """
     _add_rows(connection, noted)
+    statement = (
+        select(cluster.c.name, cluster.c.state, cluster.c.asked_at)
+        .where(cluster.c.name.in_(noted))
+        .order_by(cluster.c.name)
+        .with_for_update()
+    )
+    rows = connection.execute(statement).all()
     before: dict[str, str] = {
-        row.name: row.state
-        for row in connection.execute(
-            select(cluster.c.name, cluster.c.state).where(cluster.c.name.in_(noted))
-        )
+        row.name: row.state for row in rows if not _is_late(noted[row.name].at, row.asked_at)
     }
-    for name, found in noted.items():
+    new = {name: noted[name] for name in before}
+    for name, found in new.items():
         values = {"state": found.state, "error": found.error, "said": found.said,
                   "asked_at": found.at}  # fmt: skip
         if found.state == ANSWERING:
             values["answered_at"] = found.at
         connection.execute(update(cluster).where(cluster.c.name == name).values(values))
-    for name, found in noted.items():
+    for name, found in new.items():
         if before[name] != found.state:
             publish(
                 connection, "portal.cluster.changed", f"cluster:{name}",
                 {"state": found.state, "before": before[name]}, at=found.at,
             )  # fmt: skip
+
+
+def _is_late(at: datetime, known: datetime | None) -> bool:
+    return known is not None and timedelta(0) < known - at < LATE
 
 
 def write_facts(connection: Connection, name: str, facts: Mapping[str, Any]) -> None:

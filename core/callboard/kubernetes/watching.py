@@ -22,7 +22,7 @@ from callboard.kubernetes.answer import Answer, document
 from callboard.kubernetes.cleaning import cleaned
 from callboard.kubernetes.connection import READ_SECONDS, Connection
 from callboard.kubernetes.failures import ClusterError, failure_of_event
-from callboard.kubernetes.inbox import EndedError, Inbox, Listed, Seen, Told
+from callboard.kubernetes.inbox import EndedError, Happened, Inbox, Listed, Seen, Told
 from callboard.kubernetes.leases import Held
 from callboard.kubernetes.model import Resource
 
@@ -137,7 +137,7 @@ class Reader:
         resource = source.serves(self._resource)
         if resource is None:
             if not self._was_absent:
-                self._inbox.put(Told(self.held, "absent"))
+                self._tell("absent")
             self._was_absent = True
             self._wait(ABSENT_SECONDS)
             return
@@ -159,7 +159,7 @@ class Reader:
         self._failures += 1
         try:
             if not (is_expired and self._failures == 1):
-                self._inbox.put(Told(self.held, "failed", error=known))
+                self._tell("failed", error=known)
                 self._wait(self._pause_after(known))
         except EndedError:
             return True
@@ -182,6 +182,11 @@ class Reader:
         if self.held.ended.wait(seconds):
             raise EndedError
 
+    def _tell(
+        self, what: Happened, version: str = "", *, error: ClusterError | None = None
+    ) -> None:
+        self._inbox.put(Told(self.held, what, self._clock(), version, error))
+
     # Lists
 
     def _list(self, connection: Connection, resource: Resource) -> None:
@@ -196,7 +201,7 @@ class Reader:
             with lane:
                 page, size = self._page(connection, resource, query)
                 if not begun:
-                    self._inbox.put(Told(self.held, "listing"))
+                    self._tell("listing")
                     begun = True
                 uids |= self._hand_in(resource, page["items"] or [])
             version, following = _versions(page["metadata"])
@@ -248,7 +253,7 @@ class Reader:
         ]
         path = resource.path(self.held.key.namespace)
         with self._asked(connection, path, query, read_seconds=SILENCE) as answer:
-            self._inbox.put(Told(self.held, "open"))
+            self._tell("open")
             begun, heard = time.monotonic(), False
             try:
                 for line in answer.lines():
@@ -274,7 +279,7 @@ class Reader:
         if kind == "BOOKMARK":
             version, _following = _versions(item.get("metadata") if isinstance(item, dict) else {})
             if version:
-                self._inbox.put(Told(self.held, "bookmark", version))
+                self._tell("bookmark", version)
                 self._version = version
         elif kind in {"ADDED", "MODIFIED", "DELETED"}:
             seen = packed(self.held, resource, item, gone=kind == "DELETED")
