@@ -16,7 +16,7 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, func, inser
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from callboard.database import Database, Json, UtcDateTime, touch
-from callboard.errors import NotReadyError, SettingsError
+from callboard.errors import InputError, NotReadyError, SettingsError
 from callboard.testing import PostgresServer
 from callboard.threads import FairLock
 
@@ -312,6 +312,18 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_a_database_of_another_kind_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match=r"database\.url"):
         Database(url)
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_a_text_with_nul_is_the_fault_of_who_handed_it_in(store: Database, write: bool) -> None:
+    """SQLite finds nothing by it, PostgreSQL takes no such text."""
+    found: list[object] | str = []
+    try:
+        with store.write() if write else store.read() as connection:
+            found = list(connection.execute(text("select 1 where 'a' = :x"), {"x": "a\0"}))
+    except InputError as error:
+        found = str(error.message)
+    assert found == [] if store.dialect == "sqlite" else "NUL" in found
 
 
 def test_a_fault_of_a_statement_is_no_fault_of_the_database(store: Database) -> None:

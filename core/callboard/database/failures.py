@@ -1,12 +1,18 @@
-"""What to tell people when a database cannot be used now: locked, full, away, read-only."""
+"""What to tell people when a database cannot be used now: locked, full, away, read-only.
+
+And when what they handed in can be no text of it.
+"""
 
 import sqlite3
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from callboard.errors import NotReadyError
+from callboard.errors import CallboardError, InputError, NotReadyError
+from callboard.i18n import Translator
+
+_ = Translator("callboard")
 
 _SQLITE: Final = {
     sqlite3.SQLITE_BUSY: (
@@ -43,7 +49,7 @@ resources, intervention of an operator, system."""
 _POSTGRESQL_READ_ONLY: Final = "25006"
 
 
-def explain(error: SQLAlchemyError, place: str, *, reading: bool) -> NotReadyError | None:
+def explain(error: SQLAlchemyError, place: str, *, reading: bool) -> CallboardError | None:
     """Give the error people are told, or None for one that is a fault of the statement.
 
     `reading`: a statement that writes where only reading is allowed is a fault of the statement.
@@ -55,9 +61,19 @@ def explain(error: SQLAlchemyError, place: str, *, reading: bool) -> NotReadyErr
         )
     if not isinstance(error, DBAPIError) or error.orig is None:
         return None
+    if _holds_nul(error):
+        return InputError(
+            _("A text that was handed in holds the character NUL, which no text may hold."),
+            hint=_("Leave that character out."),
+        )
     if isinstance(error.orig, sqlite3.Error):
         return _explain_sqlite(error.orig, place, reading)
     return _explain_postgresql(error, place, reading)
+
+
+def _holds_nul(error: DBAPIError) -> bool:
+    """PostgreSQL has no such texts (its documentation, section 8.3), and is not even asked."""
+    return isinstance(error, DataError) and "cannot contain NUL" in str(error.orig)
 
 
 def _explain_sqlite(error: sqlite3.Error, place: str, reading: bool) -> NotReadyError | None:
