@@ -15,6 +15,7 @@ from callboard.kubernetes import Resource
 from callboard_ci_tekton.building import is_history, tell_builds
 from callboard_ci_tekton.days import count_days, places_of
 from callboard_ci_tekton.logs.asking import ask_to_keep, ask_to_save, ended_containers
+from callboard_ci_tekton.logs.saving import are_short
 from callboard_ci_tekton.matching.keys import keys_of_run
 from callboard_ci_tekton.matching.service import hold_matching, match_runs
 from callboard_ci_tekton.models import run, task
@@ -145,8 +146,10 @@ def keep_tasks(context: ObservedContext) -> None:
     host = context.host
     since = host.now() - host.settings.logs.keep_for
     ask_to_keep(host, connection, cluster, ended_containers(parsed_by_number, gone, since))
-    if any(parsed.row["state"] == "stopping" and not _was(known.get(place), "stopping")
-           for place, (_item, parsed) in fresh.items()):  # fmt: skip
+    begun = {number for number in moved
+             if any(step["state"] == "running" for step in parsed_by_number[number].steps)
+             }  # fmt: skip
+    if _are_asked_to_end(fresh, known) or are_short(host, connection, begun):
         ask_to_save(host, connection)
     told = [
         row
@@ -158,6 +161,15 @@ def keep_tasks(context: ObservedContext) -> None:
              if row["run_id"] and their_runs[row["run_uid"]].state not in FINISHED]  # fmt: skip
     for number in sorted({row["run_id"] for row in told} - {None}):
         context.host.publish(connection, "ci_tekton.task.changed", str(number), {})
+
+
+def _are_asked_to_end(
+    fresh: Mapping[tuple[str, int], tuple[ObservedObject, ParsedTask]], known: Mapping[Any, Any]
+) -> bool:
+    return any(
+        parsed.row["state"] == "stopping" and not _was(known.get(place), "stopping")
+        for place, (_item, parsed) in fresh.items()
+    )
 
 
 def _fresh_tasks(

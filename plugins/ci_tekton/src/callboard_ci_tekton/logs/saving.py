@@ -2,20 +2,32 @@
 
 Whoever ends a run here has what is there saved before the cluster is asked. A job saves the rest,
 and what is ended elsewhere: it follows the steps of runs that were asked to end, and of tasks whose
-time is nearly up, until they are gone. What is saved takes the place of a log that is lost, and is
-deleted when the log can be read whole.
+time is nearly up, until they are gone. It looks for such tasks now and then. One that has little
+time from the start could end between two looks: so the job is asked for when its steps begin, and
+one that is at work looks for such tasks all the time. What is saved takes the place of a log that
+is lost, and is deleted when the log can be read whole.
 """
 
 import logging
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from callboard.contributions import JobContext
 from callboard.errors import CallboardError
@@ -77,12 +89,13 @@ def run_save(context: JobContext) -> None:
     """The job: save what is about to end, until nothing more is."""
     host, until = context.host, time.monotonic() + SECONDS
     begun: dict[Key, Future[None]] = {}
-    late, looked_at = list[int](), 0.0
+    late, looked_at = set[int](), 0.0
     pool = DaemonPool(AT_ONCE, "ci-save")
     try:
         while True:
             if time.monotonic() - looked_at > EVERY.total_seconds():
                 late, looked_at = late_tasks(host), time.monotonic()
+            late |= late_tasks(host, _is_young(host.now()))
             for row in _ending(host, late) if time.monotonic() < until else ():
                 if (row.id, row.container) not in begun:
                     call = _saving(host, row, FOLLOWED_SECONDS, follow=True)
@@ -110,7 +123,7 @@ def _running() -> Select[Any]:
     )  # fmt: skip
 
 
-def _ending(host: "Host", late: Sequence[int]) -> Sequence[Row[Any]]:
+def _ending(host: "Host", late: Collection[int]) -> Sequence[Row[Any]]:
     asked = and_(run.c.state == "stopping", run.c.changed_at > host.now() - RECENT)
     which = or_(asked, task.c.state == "stopping", task.c.id.in_(late))
     with host.read() as connection:
@@ -118,19 +131,33 @@ def _ending(host: "Host", late: Sequence[int]) -> Sequence[Row[Any]]:
         return connection.execute(query).all()
 
 
-def late_tasks(host: "Host") -> list[int]:
-    """Give the tasks whose time is nearly up, as their objects tell. Asks nobody."""
+def late_tasks(host: "Host", *which: ColumnElement[bool]) -> set[int]:
+    """Give the tasks, of some or all, whose time is nearly up, as their objects tell."""
     with host.read() as connection:
-        return _late(host, connection, host.now())
+        return _late(host, connection, *which)
 
 
-def _late(host: "Host", connection: Connection, now: datetime) -> list[int]:
+def are_short(host: "Host", connection: Connection, numbers: Collection[int]) -> bool:
+    """Whether any of some attempts, which have begun just now, is to end soon. Asks nobody."""
+    if not numbers:
+        return False
+    mine = task.c.id.in_(sorted(numbers)[:MOST])
+    return bool(_late(host, connection, mine, _is_young(host.now())))
+
+
+def _is_young(now: datetime) -> ColumnElement[bool]:
+    """Select tasks that began after the time at which others are looked at before their end."""
+    return task.c.started_at > now - LEAD
+
+
+def _late(host: "Host", connection: Connection, *which: ColumnElement[bool]) -> set[int]:
+    now = host.now()
     query = (
         select(task.c.id, task.c.cluster, task.c.namespace, task.c.name, task.c.started_at,
                run.c.name.label("run"), run.c.started_at.label("begun_at"))
         .join(run, run.c.id == task.c.run_id)
         .where(task.c.kind == "TaskRun", task.c.current, task.c.state == "running",
-               task.c.gone.is_(False), task.c.started_at.is_not(None))
+               task.c.gone.is_(False), task.c.started_at.is_not(None), *which)
         .order_by(task.c.started_at)
         .limit(MOST)
     )  # fmt: skip
@@ -139,7 +166,7 @@ def _late(host: "Host", connection: Connection, now: datetime) -> list[int]:
                                                  for row in rows])  # fmt: skip
     runs = _specs(host, connection, PIPELINE_RUNS, [(row.cluster, row.namespace, row.run)
                                                     for row in rows])  # fmt: skip
-    found = []
+    found = set()
     for row in rows:
         limits = mapping(runs.get((row.cluster, row.namespace, row.run)), "timeouts")
         own = text(tasks.get((row.cluster, row.namespace, row.name)), "timeout", 40)
@@ -147,7 +174,7 @@ def _late(host: "Host", connection: Connection, now: datetime) -> list[int]:
                 *_ends(row.begun_at, text(limits, "pipeline", 40)),
                 *_ends(row.begun_at, text(limits, "tasks", 40))]  # fmt: skip
         if any(end - LEAD <= now <= end + RECENT for end in ends):
-            found.append(row.id)
+            found.add(row.id)
     return found
 
 
