@@ -438,6 +438,7 @@ SAMPLES: Final[Mapping[str, Sample]] = {
     # Plugins
     "GET /apis/try": Sample(answers=MISSING),
     "POST /apis/try": Sample(answers=MISSING),
+    "POST /apis/compare": Sample(answers=(422,)),
     "GET /api/plugins/docs/files/{number}/{name}": Sample(
         params={"number": "1", "name": f"{40 * 'a'}.png"}, answers=MISSING
     ),
