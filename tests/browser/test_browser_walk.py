@@ -67,12 +67,12 @@ def test_filters_change_list_address_and_focus(browser: Browser, address: str) -
     page.goto("/catalog")
     page.locator("#filters").get_by_label("library").check()
     expect(page.locator("#list .chip")).to_have_count(1)
-    assert page.url == f"{address}/catalog?type=library"
+    expect(page).to_have_url(f"{address}/catalog?type=library")
     expect(page.locator("#type-library")).to_be_focused()
     expect(page.locator("#say")).to_have_text("60 results")
     page.locator("#catalog-text").fill("part-00")
     expect(page.locator("#list tbody tr")).to_have_count(10)
-    assert page.url == f"{address}/catalog?q=part-00&type=library"
+    expect(page).to_have_url(f"{address}/catalog?q=part-00&type=library")
     page.get_by_role("link", name="Name").click()
     expect(page.locator("th[aria-sort]")).to_have_attribute("aria-sort", "descending")
     page.go_back()
@@ -125,7 +125,7 @@ def test_theme_and_language_are_chosen(browser: Browser, address: str) -> None:
     assert page.evaluate(background) == "rgb(255, 255, 255)"
     page.get_by_role("button", name="中文").click()
     expect(page.locator("h1")).to_have_text("服务目录")
-    assert page.url == f"{address}/catalog?type=library"
+    expect(page).to_have_url(f"{address}/catalog?type=library")
     assert visit.faults == []
     visit.context.close()
 

@@ -273,7 +273,7 @@ def find_and_link(page: Page) -> None:
     expect(page.locator(".log mark").first).to_be_in_viewport()
     page.locator("#L77 .log-n").click()
     page.locator("#L79 .log-n").click(modifiers=["Shift"])
-    assert page.url.endswith("#L77-L79")
+    expect(page).to_have_url(re.compile("#L77-L79$"))
     expect(page.locator(".log-chosen")).to_have_count(3)
 
 
@@ -358,7 +358,7 @@ def walk_by_keys(page: Page) -> None:
     for key in ("ArrowDown", "Shift+ArrowDown"):
         page.keyboard.press(key)
     expect(page.locator("#L10002 .log-n")).to_be_focused()
-    assert page.url.endswith("#L10000-L10002")
+    expect(page).to_have_url(re.compile("#L10000-L10002$"))
 
 
 def read_again(visit: Visit, step: str) -> None:

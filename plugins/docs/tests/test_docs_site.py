@@ -511,7 +511,7 @@ this is no diagram
 
 @pytest.mark.browser
 def test_tabs_and_diagrams_in_chromium(shop: PortalUnderTest, origin: Origin) -> None:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     browsing = import_module("browsing")  # what the tests in Chromium share
     origin.commit({"docs/hidden.md": DIAGRAMS})
@@ -530,15 +530,15 @@ def test_tabs_and_diagrams_in_chromium(shop: PortalUnderTest, origin: Origin) ->
         )
         page.goto(f"{address}{TAB}/hidden")
         page.get_by_role("tab", name="Two").click()
-        assert page.get_by_text("second").is_visible()
-        assert not page.get_by_text("first").is_visible()
+        expect(page.get_by_text("second")).to_be_visible()
+        expect(page.get_by_text("first")).to_be_hidden()
         page.keyboard.press("ArrowLeft")
-        assert page.get_by_text("first").is_visible()
+        expect(page.get_by_text("first")).to_be_visible()
         picture = page.locator(".doc-diagram img")
         picture.wait_for()
         assert (picture.get_attribute("src") or "").startswith("data:image/svg+xml")
         assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
-        assert page.locator("pre.diagram", has_text="this is no diagram").is_visible()
+        expect(page.locator("pre.diagram", has_text="this is no diagram")).to_be_visible()
         assert page.locator(".doc-body svg").count() == 0
         assert page.evaluate("window.pwned") is None
         assert page.evaluate("window.refused") == []
