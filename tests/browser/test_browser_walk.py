@@ -86,6 +86,18 @@ def test_filters_change_list_address_and_focus(browser: Browser, address: str) -
     visit.context.close()
 
 
+def test_a_request_that_fails_is_told_as_a_fault(browser: Browser, address: str) -> None:
+    """What these tests expect on the console hides no failure."""
+    visit = Visit(browser, address)
+    page = visit.page
+    page.goto("/catalog")
+    page.route(re.compile(r"/catalog\?"), lambda route: route.abort("connectionrefused"))
+    with page.expect_console_message(lambda message: "net::ERR" in message.text):
+        page.locator("#filters").get_by_label("library").check()
+    assert any("net::ERR_CONNECTION_REFUSED" in fault for fault in visit.faults)
+    visit.context.close()
+
+
 def test_filters_on_a_phone(browser: Browser, address: str) -> None:
     visit = Visit(browser, address, viewport={"width": 390, "height": 844})
     page = visit.page
